@@ -1,0 +1,94 @@
+"""What a voice callback's handler returned becomes SVAML: checked, with its stream paths turned into URLs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response
+
+from . import jsontext
+from .address import public_base
+from .exports import Export
+from .invocation import Invocation
+from .responses import JSON, AnswerError, FunctionResponse, json_response, make_response, to_response
+from .voice.streams import stream_url
+from .voice.svaml import AceSvamlBuilder, IceSvamlBuilder, PieSvamlBuilder, Svaml, check_svaml
+
+#: Callbacks whose answer the platform ignores: what their handlers return is dropped.
+UNANSWERED = ("dice", "notify")
+
+#: What is answered for a callback without a handler; every other one gets ``{}``.
+WITHOUT_HANDLER: Mapping[str, Mapping[str, Any]] = {"ace": {"action": {"name": "continue"}}}
+
+_log = logging.getLogger("sinchfn")
+_NOTHING = b"{}"
+
+
+def without_handler(export: Export) -> Response:
+    """The answer for a callback that the function has no handler for."""
+    return json_response(200, WITHOUT_HANDLER.get(export.name, {}))
+
+
+def voice_response(value: Any, invocation: Invocation) -> Response:
+    """The answer that a callback handler's return value means.
+
+    :raises AnswerError: it is no SVAML, and ``SINCHFN_SVAML`` is ``strict``.
+    """
+    # The platform logs an error for an empty body, so there is always at least `{}` (Azure-Samples, seen on DICE).
+    if value is None or invocation.export.name in UNANSWERED:
+        return make_response(200, _NOTHING, JSON)
+    if isinstance(value, Svaml | IceSvamlBuilder | AceSvamlBuilder | PieSvamlBuilder):
+        return json_response(200, _with_urls(value.build(), invocation))  # built by rules, so not checked again
+    if isinstance(value, dict) and "statusCode" not in value:
+        _check(value, invocation)
+        return json_response(200, _with_urls(value, invocation))
+    return _checked_response(value, invocation)
+
+
+def _checked_response(value: Any, invocation: Invocation) -> Response:
+    if isinstance(value, dict) and isinstance(value.get("body"), dict):
+        value = {**value, "body": _with_urls(value["body"], invocation)}
+    elif isinstance(value, FunctionResponse) and isinstance(value.body, dict):
+        value = FunctionResponse(value.status_code, _with_urls(value.body, invocation), value.headers)
+    response = to_response(value)
+    if response.status_code == 200 and not response.is_streamed:
+        _check(_json_of(response, value), invocation)
+    return response
+
+
+def _json_of(response: Response, value: Any) -> Any:
+    try:
+        return jsontext.loads(response.get_data())
+    except ValueError:
+        return value
+
+
+def _check(answer: Any, invocation: Invocation) -> None:
+    found = check_svaml(answer, invocation.export.name)
+    name = invocation.export.name
+    for warning in found.warnings:
+        _log.warning("The answer of %s: %s", name, warning)
+    if not found.faults:
+        return
+    listed = "; ".join(map(str, found.faults))
+    if invocation.function.config["SINCHFN_SVAML"] == "strict":
+        raise AnswerError(f"its SVAML would be refused by the platform: {listed}")
+    _log.warning("The answer of %s was sent, but the platform may refuse it: %s", name, listed)
+
+
+def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]:
+    """`answer` with the stream path of a ``connectStream`` turned into a URL; the handler's own dict is not changed."""
+    action = answer.get("action")
+    if not isinstance(action, dict) or str(action.get("name")).lower() != "connectstream":
+        return answer
+    destination = action.get("destination")
+    if not isinstance(destination, dict):
+        return answer
+    endpoint = destination.get("endpoint")
+    if not isinstance(endpoint, str) or not endpoint.startswith("/"):
+        return answer
+    function = invocation.function
+    url = stream_url(public_base(invocation.environ, function), endpoint, invocation.call_id, function.stream_key)
+    return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}

@@ -1,0 +1,65 @@
+"""One loaded function: all that lives as long as the app. Immutable, and free of Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING
+
+from .auth import BasicAuth
+from .config import FunctionConfig
+from .exports import CALLBACKS, Export, Exports, Kind
+from .services.logs import Redaction
+from .services.public import PublicFiles
+from .services.usage import Ledger
+from .signatures import ApplicationScheme
+
+if TYPE_CHECKING:
+    from .invocation import Invocation
+
+Hook = Callable[["Invocation"], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function and everything made for it at start."""
+
+    module: ModuleType
+    config: FunctionConfig
+    exports: Exports
+    basic: BasicAuth
+    redact: Redaction
+    #: the platform hooks, by the name of their signal
+    hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    #: names of the exports that Basic auth gates
+    gated: frozenset[str] = frozenset()
+    #: verifies voice callbacks; None when that is switched off or not possible
+    application: ApplicationScheme | None = None
+    #: key for the tokens of stream URLs; None when there is no secret to sign with
+    stream_key: bytes | None = None
+    public: PublicFiles | None = None
+    ledger: Ledger | None = None
+    #: where the function is mounted, without a trailing slash
+    url_prefix: str = ""
+    #: whether it is mounted in an app that somebody else owns
+    embedded: bool = False
+    #: what is odd about it, for the start-up log
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.config.function_name
+
+    def listing(self) -> list[tuple[str, str, str]]:
+        """Method, path and name of every handler, for the start-up log."""
+        return [_listed(export) for export in self.exports]
+
+    def __repr__(self) -> str:
+        return f"<Function {self.name} at {self.url_prefix or '/'}: {', '.join(self.exports.names) or 'no handlers'}>"
+
+
+def _listed(export: Export) -> tuple[str, str, str]:
+    if export.name in CALLBACKS:
+        return "POST", export.path, f"{export.name} (voice)"
+    return "POST" if export.kind is Kind.WEBHOOK else "GET", export.path, export.name

@@ -1,0 +1,181 @@
+"""The platform hooks: what happens to every request, whatever the function does. In order, as two tables.
+
+Between them run the handler, the conversion of what it returned, and the SVAML check.
+"""
+
+from __future__ import annotations
+
+import logging
+from types import MappingProxyType
+from typing import Any
+
+from werkzeug.exceptions import BadRequest, Unauthorized, UnsupportedMediaType
+
+from .address import called_paths
+from .auth import CHALLENGE
+from .errors import SignatureError
+from .exports import CALLBACKS, Kind
+from .invocation import Invocation
+from .requests import FunctionRequest, is_json
+from .services.logs import request_fields
+from .services.usage import UsageRecord
+from .signals import usage_recorded
+from .voice.callbacks import CALLBACKS as CALLBACK_TYPES
+
+_log = logging.getLogger("sinchfn")
+_request_log = logging.getLogger("sinchfn.request")
+
+
+def read_body(invocation: Invocation) -> None:
+    """413 above the limit, 400 for a body that breaks off."""
+    invocation.body = invocation.incoming.body
+
+
+def verify_signature(invocation: Invocation) -> None:
+    """401 for a callback that the platform did not sign. The log says why, the answer does not."""
+    scheme = invocation.function.application
+    if scheme is None or invocation.export.kind is not Kind.VOICE:
+        return
+    environ = invocation.environ
+    signed: dict[str, Any] = {
+        "method": environ["REQUEST_METHOD"],
+        "content_type": environ.get("CONTENT_TYPE", ""),
+        "timestamp": environ.get("HTTP_X_TIMESTAMP"),
+        "authorization": environ.get("HTTP_AUTHORIZATION"),
+        "body": invocation.body,
+    }
+    paths = called_paths(environ, invocation.function)
+    for path in paths:
+        try:
+            return scheme.verify(path=path, **signed)
+        except SignatureError as error:
+            reason = str(error)
+    if invocation.function.config.is_development:
+        reason = f"{reason}. {scheme.explain(path=paths[0], alternatives=_other_paths(invocation), **signed)}"
+    _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
+    raise Unauthorized("The signature of this request does not hold.")
+
+
+def check_basic_auth(invocation: Invocation) -> None:
+    """401 for a handler that ``auth`` names, without the right credentials."""
+    if invocation.export.name in invocation.function.gated:
+        refuse_strangers(invocation.function.basic.allows(invocation.environ.get("HTTP_AUTHORIZATION")))
+
+
+def refuse_strangers(known: bool) -> None:
+    """401 with a challenge, unless the caller is known."""
+    if not known:
+        error = Unauthorized("This needs a user and a password (HTTP Basic).")
+        error.get_headers = lambda *_: [("WWW-Authenticate", CHALLENGE)]  # type: ignore[method-assign]
+        raise error
+
+
+def parse_payload(invocation: Invocation) -> None:
+    """400 for a callback that is not a JSON object, or names another callback; 415 if it does not say JSON."""
+    if invocation.export.kind is not Kind.VOICE:
+        invocation.payload = FunctionRequest(invocation, invocation.incoming.path)
+        return
+    content_type = invocation.environ.get("CONTENT_TYPE", "")
+    if content_type and not is_json(content_type):
+        raise UnsupportedMediaType(
+            f"A voice callback is sent as application/json, this came as {content_type[:80]}. "
+            "With curl add: -H 'Content-Type: application/json'"
+        )
+    payload = invocation.incoming.json
+    if not isinstance(payload, dict):
+        raise BadRequest(f"A voice callback is a JSON object, this is a JSON {_json_type(payload)}.")
+    _refuse_other_event(invocation, payload.get("event"))
+    invocation.payload = CALLBACK_TYPES[invocation.export.name](payload)
+    invocation.call_id = invocation.payload.call_id
+
+
+def _refuse_other_event(invocation: Invocation, event: object) -> None:
+    name = invocation.export.name
+    if isinstance(event, str) and event.lower() in CALLBACKS and event.lower() != name:
+        raise BadRequest(f'This was sent to "{name}", but its event is "{event}": send it to "/{event.lower()}".')
+
+
+def _json_type(value: object) -> str:
+    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+
+
+def _other_paths(invocation: Invocation) -> list[str]:
+    environ, mount = invocation.environ, invocation.function.url_prefix
+    below = environ.get("PATH_INFO", "").removeprefix(mount)
+    return [environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), below or "/"]
+
+
+def record_usage(invocation: Invocation) -> None:
+    """One usage record, on the signal and in the ledger, when the answer is complete."""
+    invocation.when_sent(lambda: _record(invocation))
+
+
+def _record(invocation: Invocation) -> None:
+    record = _usage_of(invocation)
+    if invocation.function.ledger is not None:
+        invocation.function.ledger.write(record)
+    if usage_recorded.receivers:
+        usage_recorded.send(invocation.app, invocation=invocation, record=record)
+
+
+def _usage_of(invocation: Invocation) -> UsageRecord:
+    return UsageRecord(
+        time=invocation.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        request_id=invocation.request_id,
+        function=invocation.function.name,
+        handler=invocation.export.name,
+        kind=invocation.export.kind.value,
+        method=invocation.environ["REQUEST_METHOD"],
+        path=invocation.environ.get("PATH_INFO", ""),
+        status=invocation.status,
+        outcome=invocation.outcome,
+        duration_ms=round(invocation.milliseconds, 3),
+        request_bytes=len(invocation.body),
+        response_bytes=invocation.response_bytes,
+        call_id=invocation.call_id,
+    )
+
+
+def add_headers(invocation: Invocation) -> None:
+    """``X-Request-ID`` on every answer."""
+    if invocation.response is not None:
+        invocation.response.headers["X-Request-ID"] = invocation.request_id
+
+
+def log_request(invocation: Invocation) -> None:
+    """One log line, when the answer is complete."""
+    invocation.when_sent(lambda: _log_line(invocation))
+
+
+def _log_line(invocation: Invocation) -> None:
+    status = invocation.status
+    level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO
+    if not _request_log.isEnabledFor(level):
+        return
+    method, path = invocation.environ["REQUEST_METHOD"], invocation.environ.get("PATH_INFO", "")
+    milliseconds = round(invocation.milliseconds, 1)
+    fields = {
+        **request_fields(invocation),
+        "kind": invocation.export.kind.value,
+        "method": method,
+        "path": path,
+        "status": status,
+        "ms": milliseconds,
+        "outcome": invocation.outcome,
+    }
+    # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
+    record = logging.LogRecord(
+        _request_log.name, level, __file__, 0, "%s %s %d %s ms", (method, path, status, milliseconds), None
+    )
+    record.sinchfn = fields
+    _request_log.handle(record)
+
+
+#: Before the handler. A hook that raises an HTTP error ends the request with it. (The request id is made with the
+#: Invocation, so that the first of these can already answer with it.)
+BEFORE = (read_body, verify_signature, check_basic_auth, parse_payload)
+
+#: After the answer is made, whatever came of the handler.
+AFTER = (record_usage, add_headers, log_request)
+
+HOOKS = MappingProxyType({"before_request": BEFORE, "after_request": AFTER})

@@ -1,0 +1,94 @@
+"""JSON as it is read from callers and written to them: strict both ways.
+
+Refused in what comes in, for each would surface later as something worse than a 400: ``NaN`` and ``Infinity``, numbers
+too large for a float, nesting deeper than :data:`MAX_DEPTH`, halves of surrogate pairs, anything but UTF-8.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from datetime import date, time
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+#: Deepest nesting of arrays and objects. The deepest payload of the platform has about ten levels.
+MAX_DEPTH = 100
+
+_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def loads(data: bytes) -> Any:
+    """The value that `data` is the JSON of.
+
+    :raises ValueError: it is not JSON, or JSON that is refused here; the message says why.
+    """
+    try:
+        value = _decoder.decode(data.decode("utf-8-sig"))
+        if _HALF_PAIR.search(data):
+            _encode_raw(value).encode()
+    except UnicodeError:
+        raise ValueError("it is not valid UTF-8") from None
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels") from None
+    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def dumps(value: Any) -> str:
+    """The JSON of `value`, compact and in ASCII.
+
+    Besides JSON's own types: dataclasses, dates and times (ISO 8601), ``Decimal`` and ``UUID`` (as text), and whatever
+    has a ``build()`` that returns its JSON value, such as the SVAML builders.
+
+    :raises TypeError: something in it cannot be written as JSON.
+    :raises ValueError: it holds NaN or infinity, or contains itself.
+    """
+    return _encode(value)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"a number is too large: {text[:20]}")
+    return number
+
+
+def _refuse_constant(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _default(value: object) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    build = getattr(value, "build", None)
+    if callable(build) and not isinstance(value, type):
+        return build()
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+
+_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_default).encode
+_encode_raw = json.JSONEncoder(ensure_ascii=False).encode

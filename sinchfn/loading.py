@@ -1,0 +1,253 @@
+"""Load a function: its module, and the modules beside it, isolated from every other function.
+
+A function's folder is not put on ``sys.path``: two functions that both have a ``helper.py`` would then share the
+first one's. Instead each load makes a package of its own, named after the folder and a number (``ivr@1``), that no
+import statement elsewhere can name. The modules of the folder are loaded as members of that package, and their import
+statements are pointed at it when they are compiled: in the folder's own files ``import helper`` means
+``ivr@1.helper``, wherever the statement stands, also inside a function that runs much later. A module that the
+process has already loaded from the same file, such as the host app's own models, is shared instead. Line numbers,
+source and builtins stay as they are, so tracebacks, debuggers and patched builtins work as in any module.
+
+What is not an import statement is not pointed anywhere: for ``importlib.import_module`` use the relative form,
+``import_module(".helper", __package__)``.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.machinery
+import importlib.util
+import itertools
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+
+from .errors import FunctionError
+
+_numbers = itertools.count(1)
+
+
+def load_function(function: str | Path | ModuleType) -> ModuleType:
+    """The function module.
+
+    :param function: path of a ``function.py`` or of its folder, a module, or a dotted module name.
+    :raises FunctionError: it is missing or cannot be loaded; the message names file, cause and remedy.
+    """
+    if isinstance(function, ModuleType):
+        return function
+    path = Path(function)
+    if path.exists() or not _is_dotted_name(str(function)):
+        return _load_file(_find_file(path))
+    return _import_named(str(function))
+
+
+def folder_of(module: ModuleType) -> Path:
+    """The folder that ``assets/``, ``public/``, ``.env`` and ``sinch.json`` of this function are relative to."""
+    file = getattr(module, "__file__", None)
+    return Path(file).resolve().parent if file else Path.cwd()
+
+
+def _is_dotted_name(text: str) -> bool:
+    return not text.endswith(".py") and all(part.isidentifier() for part in text.split("."))
+
+
+def _find_file(path: Path) -> Path:
+    file = path / "function.py" if path.is_dir() else path
+    if file.is_file():
+        return file.resolve()
+    there = sorted(p.name for p in file.parent.glob("*.py")) if file.parent.is_dir() else []
+    raise FunctionError(
+        f"There is no function at {file.absolute()}. "
+        + (f"Found beside it: {', '.join(there)}. " if there else "")
+        + "Create function.py with a handler such as `def ice(context, data): ...`, "
+        "or set SINCHFN_FUNCTION to the path of your function."
+    )
+
+
+def _import_named(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _load_error(name, error, Path.cwd()) from error
+        raise FunctionError(
+            f'The function "{name}" is neither a file or folder here ({Path.cwd()}) nor a module that Python can '
+            "import. Give the path of a function.py, of its folder, or the dotted name of an importable module."
+        ) from None
+    except BaseException as error:
+        raise _load_error(name, error, Path.cwd()) from error
+
+
+def _load_file(file: Path) -> ModuleType:
+    package = _new_package(file.parent)
+    name = f"{package}.{file.stem.replace('.', '_')}"
+    spec = importlib.util.spec_from_file_location(name, file, loader=_OwnLoader(name, str(file)))
+    if spec is None or spec.loader is None:
+        raise FunctionError(f"{file} is not a Python file: name it function.py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # before it runs: dataclasses look their module up there
+    try:
+        spec.loader.exec_module(module)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # also sys.exit() at the top of the file must not pass for a start
+        _forget(package)
+        raise _load_error(str(file), error, file.parent) from error
+    return module
+
+
+def _new_package(folder: Path) -> str:
+    slug = re.sub(r"\W", "_", folder.name) or "function"
+    name = f"{slug}@{next(_numbers)}"
+    package = ModuleType(name, f"The modules of {folder}")
+    package.__path__ = [str(folder)]
+    package.__package__ = name
+    package.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+    package.__spec__.submodule_search_locations = package.__path__
+    sys.modules[name] = package
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    return name
+
+
+def _forget(package: str) -> None:
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
+
+
+class _OwnFinder:
+    """Finds the modules of function packages, and no other."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if "@" not in fullname or path is None:
+            return None
+        namespace: list[str] = []
+        for entry in path:
+            spec = _files_in(entry).find_spec(fullname)
+            if spec is not None and spec.loader is not None:
+                return spec
+            if spec is not None:
+                namespace.extend(spec.submodule_search_locations or [])
+        if not namespace:
+            return None
+        folder = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+        folder.submodule_search_locations = namespace
+        return folder
+
+
+def _files_in(folder: str) -> importlib.machinery.FileFinder:
+    # A new one each time: FileFinder keeps the folder's listing, and would miss a file written a moment ago.
+    return importlib.machinery.FileFinder(
+        folder,
+        (importlib.machinery.ExtensionFileLoader, importlib.machinery.EXTENSION_SUFFIXES),
+        (_OwnLoader, importlib.machinery.SOURCE_SUFFIXES),
+        (importlib.machinery.SourcelessFileLoader, importlib.machinery.BYTECODE_SUFFIXES),
+    )
+
+
+class _OwnLoader(importlib.machinery.SourceFileLoader):
+    """Compiles from source each time (a stale ``.pyc`` is never used, none is written) and points imports."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+    def source_to_code(self, data: object, path: object, *, _optimize: int = -1) -> CodeType:  # type: ignore[override]
+        # typeshed gives `data` a union that no override can spell; importlib only ever passes the source bytes.
+        tree = ast.parse(data, str(path))  # type: ignore[call-overload]
+        package = self.name.partition(".")[0]
+        code: CodeType = compile(_OwnImports(package).visit(tree), str(path), "exec", dont_inherit=True)
+        return code
+
+
+class _OwnImports(ast.NodeTransformer):
+    """Points import statements that name a module of the function's folder at the function's own package."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        self.folder: str = sys.modules[package].__path__[0]
+
+    def visit_Import(self, node: ast.Import) -> ast.Import:
+        node.names = [pointed for alias in node.names for pointed in self._point(alias)]
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
+        if node.level == 0 and node.module and self._is_own(node.module):
+            node.module = f"{self.package}.{node.module}"
+        return node
+
+    def _point(self, alias: ast.alias) -> list[ast.alias]:
+        if not self._is_own(alias.name):
+            return [alias]
+        top = alias.name.partition(".")[0]
+        whole = ast.copy_location(ast.alias(f"{self.package}.{alias.name}", alias.asname or top), alias)
+        if alias.asname or top == alias.name:
+            return [whole]
+        # `import pkg.sub` loads pkg.sub and binds `pkg`: load it first, then bind the top.
+        return [whole, ast.copy_location(ast.alias(f"{self.package}.{top}", top), alias)]
+
+    def _is_own(self, name: str) -> bool:
+        top = name.partition(".")[0]
+        spec = _files_in(self.folder).find_spec(f"{self.package}.{top}")
+        if spec is None or _is_loaded(top, spec):
+            return False
+        return spec.loader is not None or not _is_importable(top)
+
+
+def _is_loaded(name: str, spec: importlib.machinery.ModuleSpec) -> bool:
+    # A host that has this very file loaded (its models, its app) shares it: a second copy would have state of its own.
+    loaded = sys.modules.get(name)
+    if loaded is None:
+        return False
+    if spec.origin is not None:
+        return getattr(loaded, "__file__", None) == spec.origin
+    return bool(set(getattr(loaded, "__path__", ())) & set(spec.submodule_search_locations or ()))
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _load_error(what: str, error: BaseException, folder: Path) -> FunctionError:
+    return FunctionError(f"Cannot load the function {what}\n  {_cause(error, folder)}\n  {_remedy(error)}")
+
+
+def _cause(error: BaseException, folder: Path) -> str:
+    if isinstance(error, SyntaxError):
+        text = (error.text or "").strip()
+        shown = f"\n      {text}" if text else ""
+        return f"{type(error).__name__} in {error.filename}, line {error.lineno}: {error.msg}{shown}"
+    sentence = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    sentence = re.sub(r"\w+@\d+\.", "", sentence)  # the package's name is ours, the user knows only their files
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(folder)]
+    if not frames:
+        return sentence
+    last = frames[-1]
+    return f"{sentence}\n  at {last.filename}, line {last.lineno}, in {last.name}\n      {last.line or ''}".rstrip()
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return "Correct the syntax, then start again."
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        missing = re.sub(r"^\w+@\d+\.", "", error.name).partition(".")[0]
+        return (
+            f'Install "{missing}" into this environment and add it to requirements.txt, '
+            "or correct the name; a module of your own belongs beside function.py."
+        )
+    if isinstance(error, ImportError):
+        return "Correct the import: the name is not in that module (or the two modules import each other)."
+    if isinstance(error, SystemExit):
+        return "A function module must not exit: move that call into a handler or below `if __name__ == '__main__':`."
+    return "Correct that line: the module is run once at start, before any call."
+
+
+_FINDER = _OwnFinder()

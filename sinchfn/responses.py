@@ -1,0 +1,290 @@
+"""What goes out: what a handler returned becomes an HTTP answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, current_app, stream_with_context
+from werkzeug.exceptions import HTTPException
+from werkzeug.urls import iri_to_uri
+from werkzeug.wrappers import Response as BaseResponse
+
+from . import jsontext
+from .invocation import Invocation
+
+#: What a handler may return, for the log line about one that returned something else.
+RETURNABLE = (
+    "a dict (with statusCode, body and headers, or any other as JSON), a list, a dataclass, str, bytes, None, "
+    "FunctionResponse, ok(...) and its siblings, SVAML, or what Flask takes: a Response, a tuple, a generator"
+)
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+BINARY = "application/octet-stream"
+
+Headers = Mapping[str, str | Sequence[str]]
+
+_NOTHING: Any = object()
+_log = logging.getLogger("sinchfn")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+class AnswerError(TypeError):
+    """A handler returned what cannot be answered. The message is for the log."""
+
+
+@dataclass(frozen=True)
+class FunctionResponse:
+    """An answer with status, body and headers.
+
+    The body is sent as JSON if it is a dict, list, number, bool or None, as text if it is a str (unless `headers` give
+    a ``Content-Type``), and as it is if it is bytes. Without a body the answer is empty.
+    """
+
+    status_code: int = 200
+    body: Any = _NOTHING
+    headers: Headers = field(default_factory=dict)
+
+
+def ok(body: Any = _NOTHING, *, headers: Headers | None = None) -> FunctionResponse:
+    """200; without a body ``{}``."""
+    return _success(200, body, headers)
+
+
+def created(body: Any = _NOTHING, *, location: str | None = None, headers: Headers | None = None) -> FunctionResponse:
+    """201; `location` is the URL of what was created."""
+    return _success(201, body, {**(headers or {}), **({"Location": location} if location else {})})
+
+
+def accepted(body: Any = _NOTHING, *, headers: Headers | None = None) -> FunctionResponse:
+    """202: taken, and done later."""
+    return _success(202, body, headers)
+
+
+def no_content(*, headers: Headers | None = None) -> FunctionResponse:
+    """204, without a body."""
+    return FunctionResponse(204, headers=headers or {})
+
+
+def bad_request(message: str = "Bad request", *, headers: Headers | None = None) -> FunctionResponse:
+    """400 ``{"error": message}``."""
+    return _error(400, message, headers)
+
+
+def unauthorized(message: str = "Unauthorized", *, headers: Headers | None = None) -> FunctionResponse:
+    """401 ``{"error": message}``."""
+    return _error(401, message, headers)
+
+
+def forbidden(message: str = "Forbidden", *, headers: Headers | None = None) -> FunctionResponse:
+    """403 ``{"error": message}``."""
+    return _error(403, message, headers)
+
+
+def not_found(message: str = "Not found", *, headers: Headers | None = None) -> FunctionResponse:
+    """404 ``{"error": message}``."""
+    return _error(404, message, headers)
+
+
+def conflict(message: str = "Conflict", *, headers: Headers | None = None) -> FunctionResponse:
+    """409 ``{"error": message}``."""
+    return _error(409, message, headers)
+
+
+def too_many_requests(
+    message: str = "Too many requests", *, retry_after: int | None = None, headers: Headers | None = None
+) -> FunctionResponse:
+    """429 ``{"error": message}``; `retry_after` in seconds becomes ``Retry-After``."""
+    retry = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return _error(429, message, {**(headers or {}), **retry})
+
+
+def server_error(message: str = "Internal server error", *, headers: Headers | None = None) -> FunctionResponse:
+    """500 ``{"error": message}``."""
+    return _error(500, message, headers)
+
+
+def redirect(location: str, status_code: int = 302) -> FunctionResponse:
+    """A redirect to `location`."""
+    return FunctionResponse(status_code, "", {"Location": iri_to_uri(location)})
+
+
+def html(body: str, status_code: int = 200) -> FunctionResponse:
+    """A page."""
+    return FunctionResponse(status_code, body, {"Content-Type": HTML})
+
+
+def text(body: str, status_code: int = 200) -> FunctionResponse:
+    """Plain text."""
+    return FunctionResponse(status_code, body, {"Content-Type": TEXT})
+
+
+def _success(status: int, body: Any, headers: Headers | None) -> FunctionResponse:
+    return FunctionResponse(status, {} if body is _NOTHING else body, headers or {})
+
+
+def _error(status: int, message: str, headers: Headers | None) -> FunctionResponse:
+    return FunctionResponse(status, {"error": message}, headers or {})
+
+
+def to_response(value: Any) -> Response:
+    """The HTTP answer that a handler's return value means.
+
+    :raises AnswerError: it means none.
+    """
+    try:
+        return _convert(value)
+    except AnswerError:
+        raise
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AnswerError(f"it returned {_described(value)} that cannot be sent: {error}") from error
+
+
+def _convert(value: Any) -> Response:
+    if isinstance(value, dict):
+        return _from_dict(value)
+    if isinstance(value, str):
+        return make_response(200, value.encode(), TEXT)
+    if value is None:
+        return make_response(204, b"", None)
+    if isinstance(value, FunctionResponse):
+        return _from_parts(value.status_code, value.body, value.headers)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return make_response(200, bytes(value), BINARY)
+    if isinstance(value, list) or _is_written_as_json(value):
+        return json_response(200, value)
+    if isinstance(value, BaseResponse | tuple | Iterator):
+        return _from_flask(value)
+    raise AnswerError(f"it returned {_described(value)}; a handler may return {RETURNABLE}")
+
+
+def _is_written_as_json(value: Any) -> bool:
+    if isinstance(value, type):
+        return False
+    return dataclasses.is_dataclass(value) or callable(getattr(value, "build", None))
+
+
+def _from_dict(value: dict[Any, Any]) -> Response:
+    if "statusCode" not in value:
+        return json_response(200, value)
+    status = value["statusCode"]
+    extra = [str(key) for key in value if key not in ("statusCode", "body", "headers")]
+    if extra or isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
+        found = f"besides it {', '.join(extra)}" if extra else f"statusCode {status!r}"
+        raise AnswerError(
+            f"it returned a dict with statusCode, which takes an int from 100 to 599 and, besides, only body and "
+            f"headers; found {found}. To send such a dict as JSON return ok({{...}})"
+        )
+    return _from_parts(status, value.get("body", _NOTHING), value.get("headers") or {})
+
+
+def _from_parts(status: int, body: Any, headers: Any) -> Response:
+    if not isinstance(headers, Mapping):
+        raise AnswerError(f"headers are a {type(headers).__name__}; a dict of names and values is needed")
+    data, content_type = _encoded(body)
+    response = make_response(status, data, content_type)
+    for name, value in headers.items():
+        _set_header(response, name, value)
+    return response
+
+
+def _encoded(body: Any) -> tuple[bytes, str | None]:
+    if body is _NOTHING:
+        return b"", None
+    if isinstance(body, str):
+        return body.encode(), TEXT
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body), BINARY
+    return jsontext.dumps(body).encode(), JSON
+
+
+def _set_header(response: Response, name: Any, value: Any) -> None:
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise AnswerError(f"{name!r} is no name of a header")
+    values = value if isinstance(value, list | tuple) else [value]
+    response.headers.remove(name)
+    for item in values:
+        response.headers.add(name, _sendable(name, item))
+
+
+def _sendable(name: str, value: Any) -> str:
+    written = str(value)
+    # A server fails in the middle of the answer on these, where nobody can turn it into an error any more.
+    if _CONTROL.search(written):
+        raise AnswerError(f"the header {name} has a control character or line break in its value")
+    try:
+        written.encode("latin-1")
+    except UnicodeEncodeError:
+        raise AnswerError(f"the header {name} has characters outside Latin-1 in its value: percent-encode it") from None
+    return written
+
+
+def _from_flask(value: Any) -> Response:
+    if isinstance(value, Iterator):
+        value = stream_with_context(value)
+    response = current_app.make_response(value)
+    for name, header in response.headers.items():
+        _sendable(name, header)
+    return response
+
+
+def _described(value: Any) -> str:
+    return f"a {type(value).__name__}" if value is not None else "None"
+
+
+def make_response(status: int, data: bytes, content_type: str | None) -> Response:
+    """A plain answer."""
+    response = Response(data, status, content_type=content_type)
+    if content_type is None:
+        response.headers.remove("Content-Type")
+    return response
+
+
+def json_response(status: int, value: Any) -> Response:
+    """A JSON answer."""
+    return make_response(status, jsontext.dumps(value).encode(), JSON)
+
+
+def error_response(error: HTTPException, request_id: str, **fields: Any) -> Response:
+    """An error as JSON: ``{"error": "<sentence>", "requestId": "..."}`` plus the fields of that error."""
+    status = error.code or 500
+    if error.response is not None or status < 400:  # abort(Response(...)), or a redirect
+        return current_app.make_response(error.get_response())
+    response = json_response(status, {"error": error.description or error.name, "requestId": request_id, **fields})
+    for name, value in error.get_headers():
+        if name.lower() != "content-type":
+            response.headers[name] = value
+    return response
+
+
+def watch_stream(response: Response, invocation: Invocation) -> None:
+    """Count what a streamed answer sends, and note on the invocation how it ended."""
+    if not response.direct_passthrough:  # a file goes out past Python, and its length is known
+        response.response = _watched(response.response, invocation)
+
+
+def _watched(chunks: Iterable[str | bytes], invocation: Invocation) -> Iterator[bytes]:
+    try:
+        for chunk in chunks:
+            data = chunk.encode() if isinstance(chunk, str) else chunk
+            invocation.streamed_bytes += len(data)
+            yield data
+    except GeneratorExit:
+        invocation.outcome = "gone"
+        raise
+    except Exception:
+        invocation.outcome = "error"
+        _log.exception("The streamed answer of %s broke off.", invocation.export.name)
+        raise
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            close()
+

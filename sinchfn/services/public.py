@@ -1,0 +1,55 @@
+"""The static files of a function: what may be served out of ``public/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import FunctionError, did_you_mean
+
+#: The file that is served at the mount's root when no handler is.
+INDEX = "index.html"
+
+
+class PublicFiles:
+    """Finds files below ``public/``, and nothing else.
+
+    Refused, as if it were not there: a path that leaves the folder (``..``, or a link that points out of it), a
+    dotfile or anything in a dotted folder, and whatever is no regular file.
+    """
+
+    def __init__(self, folder: Path, protected: Iterable[str] = ()) -> None:
+        """
+        :param protected: files, or folders, below `folder` that need Basic auth.
+        :raises FunctionError: one of them does not exist.
+        """
+        self.folder = folder.resolve()
+        self._protected = tuple(self._existing(name) for name in protected)
+
+    def find(self, segments: Iterable[str]) -> Path | None:
+        """The file at this path, its links resolved; None if there is none to serve."""
+        parts = list(segments) or [INDEX]
+        if any(part.startswith(".") or "\0" in part or "\\" in part for part in parts):
+            return None
+        try:
+            file = self.folder.joinpath(*parts).resolve()
+            return file if file.is_relative_to(self.folder) and file.is_file() and not self._is_hidden(file) else None
+        except (OSError, ValueError):  # a name too long, a loop of links
+            return None
+
+    def is_protected(self, file: Path) -> bool:
+        """Whether Basic auth gates this file; decided by the file, whatever path led to it."""
+        return any(file.is_relative_to(entry) for entry in self._protected)
+
+    def _is_hidden(self, file: Path) -> bool:
+        return any(part.startswith(".") for part in file.relative_to(self.folder).parts)
+
+    def _existing(self, name: str) -> Path:
+        path = (self.folder / name).resolve()
+        if name and path.is_relative_to(self.folder) and path.exists():
+            return path
+        known = [f"public/{p.relative_to(self.folder).as_posix()}" for p in self.folder.rglob("*") if p.is_file()]
+        raise FunctionError(
+            f'auth names "public/{name}", but there is no such file in {self.folder}.'
+            f"{did_you_mean(f'public/{name}', known)}"
+        )

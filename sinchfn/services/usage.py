@@ -1,0 +1,110 @@
+"""Usage: one record for every request that reached an export, and the ledger it is written to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+_log = logging.getLogger("sinchfn.usage")
+
+#: How often, in seconds, an open ledger looks whether its file was moved away (by logrotate, say).
+RECHECK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """One request that reached an export, for billing."""
+
+    #: when it came, ISO 8601 in UTC
+    time: str
+    request_id: str
+    function: str
+    handler: str
+    #: ``voice``, ``webhook`` or ``http``
+    kind: str
+    method: str
+    #: without the query
+    path: str
+    #: HTTP status of the answer
+    status: int
+    #: ``ok``, ``refused`` (the platform hooks said no), ``error`` (the handler failed) or ``gone`` (the client left
+    #: before a streamed answer was through)
+    outcome: str
+    #: from the first look at the request to the end of the answer, in milliseconds
+    duration_ms: float
+    request_bytes: int
+    response_bytes: int
+    call_id: str | None = None
+
+    def to_json(self) -> str:
+        """One line of JSON, keys in the order of the fields."""
+        return _encode({name: getattr(self, name) for name in self.__slots__})
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Ledger:
+    """Appends records to a file, as JSON lines. Safe for several threads and processes at once.
+
+    A record is one ``write`` to a file opened for appending, so the lines of several processes never mix. What cannot
+    be written is logged with the record itself, so that nothing is lost, and never fails the call.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        self._checked = 0.0
+        self._torn = False
+
+    def write(self, record: UsageRecord) -> None:
+        """Append one record."""
+        line = record.to_json()
+        try:
+            with self._lock:
+                self._append(line.encode() + b"\n")
+        except OSError as error:
+            _log.error("Cannot write the usage ledger %s: %s. The record: %s", self.path, error.strerror, line)
+
+    def close(self) -> None:
+        """Close the file; the next write opens it again."""
+        with self._lock:
+            self._close()
+
+    def _append(self, line: bytes) -> None:
+        file = self._open()
+        data = b"\n" + line if self._torn else line
+        written = os.write(file, data)
+        # On a full disk half a line may be out: the next record starts a line of its own.
+        self._torn = written != len(data)
+        if self._torn:
+            raise OSError(28, f"only {written} of {len(data)} bytes fitted")
+
+    def _open(self) -> int:
+        now = time.monotonic()
+        if self._file is not None and now - self._checked > RECHECK and self._was_moved(self._file):
+            self._close()
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._checked = now
+        return self._file
+
+    def _was_moved(self, file: int) -> bool:
+        self._checked = time.monotonic()
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return True
+        return (there.st_ino, there.st_dev) != (os.fstat(file).st_ino, os.fstat(file).st_dev)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,73 @@
+"""Every signal: what code outside a handler can listen to.
+
+The sender is the Flask app; the keyword ``invocation`` is the call at hand (``invocation.function`` tells functions in
+one app apart)::
+
+    from sinchfn import signals
+
+    @signals.usage_recorded.connect
+    def bill(app, invocation, record):
+        ...
+
+Receivers come after the platform's own hooks and can neither stop nor reorder them. Each is guarded: one that raises
+is logged, and the call goes on. As everywhere in blinker, receivers are held weakly unless connected with
+``weak=False``, and run in no fixed order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from blinker import NamedSignal
+
+if TYPE_CHECKING:
+    from .invocation import Invocation
+
+_log = logging.getLogger("sinchfn")
+
+
+class GuardedSignal(NamedSignal):
+    """A signal whose receivers cannot disturb the sender, nor each other."""
+
+    def send(
+        self, sender: Any | None = None, /, *, _async_wrapper: Any = None, **kwargs: Any
+    ) -> list[tuple[Callable[..., Any], Any]]:
+        if not self.receivers or self.is_muted:
+            return []
+        return [(receiver, self._guarded(receiver, sender, kwargs)) for receiver in self.receivers_for(sender)]
+
+    def _guarded(self, receiver: Callable[..., Any], sender: Any, kwargs: dict[str, Any]) -> Any:
+        try:
+            return receiver(sender, **kwargs)
+        except (Exception, SystemExit):
+            name = getattr(receiver, "__qualname__", repr(receiver))
+            _log.exception("The receiver %s of the signal %s raised; the call goes on.", name, self.name)
+            return None
+
+
+class PlatformSignal(GuardedSignal):
+    """A signal that first runs the platform hooks of the function that is called.
+
+    The hooks are the function's own immutable tuple, not receivers: muting, disconnecting or clearing receivers leaves
+    them alone. A hook that raises ends the request.
+    """
+
+    def send(
+        self, sender: Any | None = None, /, *, _async_wrapper: Any = None, **kwargs: Any
+    ) -> list[tuple[Callable[..., Any], Any]]:
+        invocation: Invocation = kwargs["invocation"]
+        for hook in invocation.function.hooks[self.name]:
+            hook(invocation)
+        return super().send(sender, **kwargs) if self.receivers else []
+
+
+#: an export was found and is about to be called: the request is verified and parsed
+before_request = PlatformSignal("before_request", doc="before a handler")
+#: the answer is made (``invocation.response``), whatever came of the handler
+after_request = PlatformSignal("after_request", doc="after a handler")
+#: a handler raised; also carries ``error``
+handler_failed = GuardedSignal("handler_failed", doc="a handler raised")
+#: a usage record was made; also carries ``record``
+usage_recorded = GuardedSignal("usage_recorded", doc="a usage record was made")

@@ -1,0 +1,311 @@
+"""Signature schemes: one small class per scheme, and the table of the exports that each one guards.
+
+Text comes as WSGI gives it: each character of a header or path is one byte (latin-1). It becomes bytes again here, at
+the border; everything behind computes and compares bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from itertools import product
+from types import MappingProxyType
+from urllib.parse import quote, unquote_to_bytes
+
+from sinchfn.errors import SignatureError
+
+#: Scheme -> the exports it guards. Other spellings (case, `-`, `_`) of a name are guarded too.
+GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "application": ("ice", "ace", "pie", "dice", "notify"),
+    }
+)
+
+#: The platform's x-timestamp: seconds, fraction (7 digits are usual) and offset may be missing; no offset means UTC.
+TIMESTAMP = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+)
+
+#: Content types that a proxy may have changed or dropped; one official SDK signs the word "undefined" for none.
+CONTENT_TYPES = (
+    "application/json",
+    "application/json; charset=utf-8",
+    "application/json;charset=utf-8",
+    "",
+    "undefined",
+)
+
+#: Part of a request -> how `explain` says that another one was signed.
+DIFFERENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "path": "the path {}, but this request came as {}: set SINCHFN_PUBLIC_URL",
+        "content_type": "the content type {}, but this request came with {}",
+        "method": "the method {}, but this request came as {}",
+        "md5": "an empty body, or its MD5, but this request came with another body line",
+    }
+)
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without space and colon, which end it in the header
+_CREDENTIALS = re.compile(rb"([^ :]+):([A-Za-z0-9+/]+={0,2})")
+
+
+def scheme_of(export_name: str) -> str | None:
+    """The scheme that guards an export, looked up without case, `-` and `_`; `None` for one that no scheme guards."""
+    return _SCHEME_BY_EXPORT.get(_plain(export_name))
+
+
+def decode_secret(text: str) -> bytes:
+    """The bytes of a Base64 secret; whitespace around it is ignored.
+
+    :raises ValueError: it is empty or no Base64. The message says what is wrong and holds nothing of the secret.
+    """
+    text = text.strip()
+    if not text:
+        raise ValueError("the secret is empty")
+    if not _BASE64.fullmatch(text):
+        raise ValueError("the secret is not Base64: only A-Z a-z 0-9 + / and up to two = at the end can stand in it")
+    if len(text) % 4:
+        raise ValueError("the secret is not Base64: its length is no multiple of 4, part of it or its = is missing")
+    return base64.b64decode(text)
+
+
+class ApplicationScheme:
+    """Voice v1 callbacks, and requests to the v1 API: `Authorization: application <key>:<signature>`.
+
+    The signature is the Base64 of an HMAC-SHA256, with the decoded secret, over five lines: method, Base64 of the MD5
+    of the body (empty for an empty body), content type, `x-timestamp:<value>`, path. The path is the one that was
+    called: raw, without scheme, host and query. Agreed by the Voice docs and the Node, Java and .NET SDKs.
+
+    :param key: the application key; compared exactly.
+    :param secret: the application secret, Base64.
+    :param tolerance: seconds that a timestamp may lie in the past or in the future. The platform names no figure;
+        its samples use 300.
+    :raises ValueError: the key cannot stand in a header, the secret is no Base64, or the tolerance is negative.
+    """
+
+    __slots__ = ("_key", "_keyed", "tolerance")
+
+    def __init__(self, key: str, secret: str, *, tolerance: float = 300) -> None:
+        key = key.strip()
+        if not _KEY.fullmatch(key):
+            raise ValueError("the key is " + ("not printable ASCII without spaces and colons" if key else "empty"))
+        if not tolerance >= 0:  # also refuses NaN, which would let every age pass
+            raise ValueError(f"the tolerance is {tolerance} s: it cannot be less than 0")
+        self._key = key.encode("ascii")
+        # Keyed once and copied per request: that is faster, and the secret itself is not kept.
+        self._keyed = hmac.new(decode_secret(secret), digestmod="sha256")
+        #: Seconds, both ways.
+        self.tolerance = tolerance
+
+    def __repr__(self) -> str:
+        return f"<ApplicationScheme {self._key.decode('ascii')}>"
+
+    def sign(self, method: str, path: str, content_type: str, timestamp: str, body: bytes) -> str:
+        """The value of the Authorization header.
+
+        :raises SignatureError: a text cannot stand in an HTTP request.
+        """
+        signature = self._signature(method, path, content_type, timestamp, _md5(body))
+        return f"application {self._key.decode('ascii')}:{signature.decode('ascii')}"
+
+    def headers(
+        self, method: str, path: str, content_type: str, body: bytes, now: float | None = None
+    ) -> dict[str, str]:
+        """The headers that a signed request must carry, their names in lower case.
+
+        :param now: seconds since 1970; the current time unless told.
+        :raises SignatureError: a text cannot stand in an HTTP request.
+        """
+        timestamp = _platform_format(time.time() if now is None else now)
+        return {
+            "content-type": content_type,
+            "x-timestamp": timestamp,
+            "authorization": self.sign(method, path, content_type, timestamp, body),
+        }
+
+    def verify(
+        self,
+        *,
+        method: str,
+        path: str,
+        content_type: str,
+        timestamp: str | None,
+        authorization: str | None,
+        body: bytes,
+        now: float | None = None,
+    ) -> None:
+        """Return if the request was signed with this key and secret, and lately.
+
+        :param path: as it was called: raw, without query.
+        :param content_type: the header verbatim; empty if there is none.
+        :param timestamp: the `x-timestamp` header.
+        :param body: the bytes that came, never re-serialised JSON.
+        :param now: seconds since 1970; the current time unless told.
+        :raises SignatureError: otherwise; the message says why, for the log.
+        """
+        claimed = self._claimed(authorization)
+        timestamp = _required(timestamp)
+        expected = self._signature(method, path, content_type, timestamp, _md5(body))
+        if not hmac.compare_digest(claimed, expected):
+            raise SignatureError(
+                "the signature differs: the secret, path, content type, timestamp or body is not what was signed"
+            )
+        self._check_age(timestamp, time.time() if now is None else now)
+
+    def explain(
+        self,
+        *,
+        method: str,
+        path: str,
+        content_type: str,
+        timestamp: str | None,
+        authorization: str | None,
+        body: bytes,
+        alternatives: Iterable[str] = (),
+    ) -> str:
+        """Say which part of a refused request differs from what was signed, by trying likely other ones.
+
+        For development, after `verify` refused: it costs some hundred signatures.
+
+        :param alternatives: other paths by which the platform may have called.
+        """
+        try:
+            claimed, timestamp = self._claimed(authorization), _required(timestamp)
+        except SignatureError as error:
+            return str(error)
+        own = {"path": path, "content_type": content_type, "method": method, "md5": _md5(body).decode("ascii")}
+        guesses = [_guesses(part, value, _others(part, value, alternatives)) for part, value in own.items()]
+        for guess in sorted(product(*guesses), key=lambda parts: sum(bool(differs) for _, differs in parts)):
+            values, differing = zip(*guess, strict=True)
+            if self._fits(claimed, timestamp, dict(zip(own, values, strict=True))):
+                return "the signature fits " + ("; and ".join(filter(None, differing)) or "this request as it came")
+        return (
+            "the signature fits none of the paths, content types and methods that were tried: "
+            "the secret, the body or the timestamp differs from what was signed"
+        )
+
+    def _claimed(self, authorization: str | None) -> bytes:
+        """The signature that an Authorization header gives for our key.
+
+        :raises SignatureError: there is none.
+        """
+        if not authorization:
+            raise SignatureError(
+                "there is no Authorization header: signing may have to be switched on for the application"
+            )
+        scheme, space, credentials = _bytes("Authorization", authorization).partition(b" ")
+        if space and scheme.lower() != b"application":
+            named = f", {_quoted(scheme.decode('ascii')[:20])}" if scheme.isalpha() else ""
+            raise SignatureError(f"Authorization is of another scheme{named}: it must be application")
+        match = _CREDENTIALS.fullmatch(credentials)
+        if match is None:
+            raise SignatureError('Authorization is malformed: it must be "application <key>:<signature in Base64>"')
+        if not hmac.compare_digest(match[1], self._key):
+            raise SignatureError("the application key differs from the one set here")
+        return match[2]
+
+    def _signature(self, method: str, path: str, content_type: str, timestamp: str, md5: bytes) -> bytes:
+        lines = (
+            _bytes("the method", method.upper()),
+            md5,
+            _bytes("Content-Type", content_type),
+            b"x-timestamp:" + _bytes("x-timestamp", timestamp),
+            _bytes("the path", path),
+        )
+        text = b"\n".join(lines)
+        if text.count(b"\n") != len(lines) - 1:
+            # With a line break in one of them two different requests would have one signature.
+            raise SignatureError("the method, path, content type or timestamp has a line break in it")
+        keyed = self._keyed.copy()
+        keyed.update(text)
+        return binascii.b2a_base64(keyed.digest(), newline=False)
+
+    def _fits(self, claimed: bytes, timestamp: str, parts: Mapping[str, str]) -> bool:
+        md5 = parts["md5"].encode("ascii")
+        try:
+            expected = self._signature(parts["method"], parts["path"], parts["content_type"], timestamp, md5)
+        except SignatureError:  # one of the guesses cannot stand in a request
+            return False
+        return hmac.compare_digest(claimed, expected)
+
+    def _check_age(self, timestamp: str, now: float) -> None:
+        age = now - _seconds(timestamp)
+        if abs(age) > self.tolerance:
+            when = "old" if age > 0 else "in the future"
+            raise SignatureError(f"x-timestamp is {abs(age):.1f} s {when}, the tolerance is {self.tolerance:g} s")
+
+
+def _plain(export_name: str) -> str:
+    return export_name.lower().replace("-", "").replace("_", "")
+
+
+_SCHEME_BY_EXPORT = {_plain(export): scheme for scheme, exports in GUARDED.items() for export in exports}
+
+
+def _bytes(what: str, text: str) -> bytes:
+    """The bytes of a text from WSGI."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise SignatureError(f"{what} has characters that cannot stand in an HTTP request") from None
+
+
+def _required(timestamp: str | None) -> str:
+    if not timestamp:
+        raise SignatureError("there is no x-timestamp header")
+    return timestamp
+
+
+def _md5(body: bytes) -> bytes:
+    """The second line to sign: empty for an empty body."""
+    return _md5_of(body) if body else b""
+
+
+def _md5_of(body: bytes) -> bytes:
+    return binascii.b2a_base64(hashlib.md5(body, usedforsecurity=False).digest(), newline=False)
+
+
+def _seconds(timestamp: str) -> float:
+    """An `x-timestamp` as seconds since 1970."""
+    if not TIMESTAMP.fullmatch(timestamp):
+        raise SignatureError("x-timestamp is not an ISO 8601 date-time")
+    try:
+        moment = datetime.fromisoformat(timestamp)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise SignatureError("x-timestamp is no date and time that exists") from None
+
+
+def _platform_format(now: float) -> str:
+    """A moment as the platform writes it: UTC, seven digits of fraction, `Z`."""
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+
+
+def _others(part: str, own: str, paths: Iterable[str]) -> Iterable[str]:
+    """What may have been signed as `part` of a request instead of what came, the likeliest first."""
+    if part == "path":
+        unescaped = unquote_to_bytes(own.encode("latin-1", "replace")).decode("latin-1")
+        escaped = quote(own, safe="/%:@!$&'()*+,;=~", encoding="latin-1", errors="replace")
+        return (*paths, own.rstrip("/"), own + "/", unescaped, escaped)
+    if part == "content_type":
+        return (own.partition(";")[0], *CONTENT_TYPES)
+    return ("POST",) if part == "method" else ("", _md5_of(b"").decode("ascii"))
+
+
+def _guesses(part: str, own: str, others: Iterable[str]) -> list[tuple[str, str]]:
+    """What came, then each of `others`, with a clause that says how it differs."""
+    clause = DIFFERENCES[part]
+    differing = (other for other in dict.fromkeys(others) if other != own)
+    return [(own, ""), *((other, clause.format(_quoted(other), _quoted(own))) for other in differing)]
+
+
+def _quoted(text: str) -> str:
+    """A text of the request for a log line: escaped, cut."""
+    return '"' + repr(text[:200])[1:-1] + '"'

@@ -1,0 +1,213 @@
+"""The catch-all view: find the export, run hooks and handler, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, request, send_file
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+
+from . import answers
+from .errors import did_you_mean
+from .exports import CALLBACKS, Kind
+from .function import Function
+from .hooks import refuse_strangers
+from .invocation import Invocation
+from .landing import landing_page
+from .requests import Incoming
+from .responses import AnswerError, error_response, json_response, make_response, to_response, watch_stream
+from .routing import UNREADABLE, route, segments_of
+from .services.logs import current_request
+from .signals import after_request, before_request, handler_failed
+from .voice.answers import error_answer
+
+_log = logging.getLogger("sinchfn")
+
+#: Methods that a static file, the built-in ``/health`` and the landing page take.
+READING = ("GET", "HEAD")
+
+
+class FunctionView:
+    """Answers every request below one function's mount."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+
+    def __call__(self, path: str = "") -> Response:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        incoming = Incoming(request, path, self.function.config["SINCHFN_MAX_BODY"])
+        found = route(request.method, path, self._event(incoming), self.function.exports)
+        if found is None:
+            return self._without_export(incoming)
+        if found.export is None:
+            return _not_allowed(incoming, found.allow)
+        return run(Invocation(app, self.function, found.export, incoming))
+
+    def _event(self, incoming: Incoming) -> str | None:
+        """The event of a callback posted to the root, the one URL that a Voice application has for all of them."""
+        if request.method != "POST" or not self.function.exports.callbacks or segments_of(incoming.path):
+            return None
+        try:
+            payload = incoming.json
+        except HTTPException:
+            return UNREADABLE
+        event = payload.get("event") if isinstance(payload, dict) else None
+        return event.lower() if isinstance(event, str) else None
+
+    def _without_export(self, incoming: Incoming) -> Response:
+        segments = segments_of(incoming.path)
+        file = self.function.public.find(segments) if self.function.public else None
+        builtin = self._built_in(segments)
+        try:
+            if file is None and builtin is None:
+                return self._not_found(incoming, segments)
+            if incoming.request.method not in READING:
+                return _not_allowed(incoming, READING)
+            response = self._send(file) if file is not None else builtin()  # type: ignore[misc]
+        except HostNotFound:
+            raise
+        except HTTPException as error:
+            response = error_response(error, incoming.request_id)
+        response.headers["X-Request-ID"] = incoming.request_id
+        return response
+
+    def _send(self, file: Path) -> Response:
+        if self.function.public is not None and self.function.public.is_protected(file):
+            refuse_strangers(self.function.basic.allows(request.environ.get("HTTP_AUTHORIZATION")))
+        return send_file(file, conditional=True, etag=True)
+
+    def _built_in(self, segments: list[str]) -> Callable[[], Response] | None:
+        if segments == ["health"] and not request.path.endswith("/"):
+            return lambda: json_response(200, {"status": "ok"})
+        if not segments:
+            return lambda: make_response(200, landing_page(self.function).encode(), "text/html; charset=utf-8")
+        return None
+
+    def _not_found(self, incoming: Incoming, segments: list[str]) -> Response:
+        if self.function.embedded and not self.function.url_prefix:
+            raise HostNotFound
+        known = [export.path for export in self.function.exports]
+        asked = "/" + "/".join(segments)
+        near = did_you_mean(asked, known)
+        sentence = f"There is no handler for {incoming.request.method} {asked[:200]}.{near}"
+        response = error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)
+        response.headers["X-Request-ID"] = incoming.request_id
+        return response
+
+
+class HostNotFound(NotFound):
+    """No export, in an app that is somebody else's: the answer is the host's own 404."""
+
+
+def _not_allowed(incoming: Incoming, allow: tuple[str, ...]) -> Response:
+    asked = f"{incoming.request.method} /{incoming.path.lstrip('/')[:200]}"
+    error = MethodNotAllowed(list(allow), f"{asked} is not possible here: it takes {' and '.join(allow)}.")
+    response = error_response(error, incoming.request_id, allow=list(allow))
+    response.headers["X-Request-ID"] = incoming.request_id
+    return response
+
+
+def run(invocation: Invocation) -> Response:
+    """One call of one handler, between the platform's hooks. Whatever happens in it, there is an answer and a record."""
+    token = current_request.set(invocation)
+    try:
+        invocation.response = _answer(invocation)
+        if invocation.response.is_streamed:
+            watch_stream(invocation.response, invocation)
+        after_request.send(invocation.app, invocation=invocation)
+        return invocation.response
+    finally:
+        current_request.reset(token)
+
+
+def _answer(invocation: Invocation) -> Response:
+    try:
+        before_request.send(invocation.app, invocation=invocation)
+    except HTTPException as error:
+        invocation.outcome = "refused"
+        return error_response(error, invocation.request_id)
+    try:
+        return _call(invocation)
+    except HTTPException as error:
+        if (error.code or 500) >= 500:
+            invocation.outcome = "error"
+        return error_response(error, invocation.request_id)
+    except BaseException as error:  # also SystemExit: a handler must not end the worker, nor get past the record
+        return _failed(invocation, error)
+
+
+def _call(invocation: Invocation) -> Response:
+    export = invocation.export
+    if export.handler is None:
+        return answers.without_handler(export)
+    value = export.handler(invocation.context, invocation.payload)
+    if inspect.isawaitable(value):
+        value = run_async(value)
+    if export.kind is Kind.VOICE:
+        return answers.voice_response(value, invocation)
+    if value is None and export.kind is Kind.WEBHOOK:
+        return json_response(200, {})
+    return to_response(value)
+
+
+def run_async(awaitable: Awaitable[Any]) -> Any:
+    """The result of an async handler.
+
+    It runs on a loop of its own in this thread, so that what blocks in one call (the services are synchronous) cannot
+    hold up another. Where a loop is running in this thread already, as under gevent, it gets a thread of its own.
+    """
+
+    async def wait() -> Any:
+        return await awaitable
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(wait())
+    return _run_in_thread(lambda: asyncio.run(wait()))
+
+
+def _run_in_thread(call: Callable[[], Any]) -> Any:
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+    context = contextvars.copy_context()
+
+    def target() -> None:
+        try:
+            outcome.append(context.run(call))
+        except BaseException as error:  # re-raised in the thread that waits
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="sinchfn-async")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _failed(invocation: Invocation, error: BaseException) -> Response:
+    invocation.outcome = "error"
+    name = invocation.export.name
+    if isinstance(error, AnswerError):
+        _log.error("The handler %s cannot be answered for: %s.", name, error)
+    else:
+        _log.error("The handler %s raised %s.", name, type(error).__name__, exc_info=error)
+    handler_failed.send(invocation.app, invocation=invocation, error=error)
+    message = invocation.function.config["SINCHFN_VOICE_ERROR_MESSAGE"]
+    if message and invocation.export.name in CALLBACKS and invocation.export.name not in answers.UNANSWERED:
+        return json_response(200, error_answer(message).build())
+    return error_response(InternalServerError("The function failed."), invocation.request_id, **_details(invocation, error))
+
+
+def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:
+    if not invocation.function.config.is_development:
+        return {}
+    return {"detail": invocation.function.redact(f"{type(error).__name__}: {error}")}

@@ -1,0 +1,504 @@
+"""The five voice callbacks as they come in: `IceRequest`, `AceRequest`, `PieRequest`, `DiceRequest`, `NotifyRequest`.
+
+A callback is a read-only mapping over the JSON object that came, plus one snake_case attribute per known field.
+An attribute is deserialized by its marshmallow field when it is first read, and kept; a whole-payload load would
+cost more than the rest of the request. Nothing is ever refused here: what is absent, null or of the wrong type reads
+as `None`, and a wrong type is logged once. Unknown fields and unknown enumeration values stay readable.
+
+The fields are those of the Voice API v1 schema, and what its official SDKs are seen to parse beyond it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
+
+from marshmallow import ValidationError, fields
+
+logger = logging.getLogger("sinchfn.voice")
+
+#: How a log line names what was found in the JSON.
+JSON_TYPES: Mapping[type, str] = MappingProxyType(
+    {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
+)
+
+#: The platform's date-times: seconds, fraction (7 digits are usual) and offset may be missing; no offset means UTC.
+DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
+)
+
+T = TypeVar("T")
+ShapeT = TypeVar("ShapeT", bound="WireObject")
+
+
+class Caseless(str):
+    """A word of one of the platform's enumerations: compared without case, kept as it came.
+
+    The platform writes one value as `did` and as `Did`, as `pstn` and as `PSTN`. So `==`, `!=`, `match` and `in` over a
+    list or tuple ignore case, while text, `repr` and hash are those of the raw value: it is logged, stored and sent on
+    unchanged. The price: as a key of a dict or a member of a set a word is found only in the spelling that came;
+    use `.lower()` there. A value that no documentation lists is kept like any other.
+    """
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self.casefold() == other.casefold()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+class KeyValue(NamedTuple):
+    """One call header or one cookie."""
+
+    key: str
+    #: What was null or left out on the wire is the empty string.
+    value: str
+
+
+class KeyValues(Sequence[KeyValue]):
+    """Call headers or cookies: a sequence of `KeyValue` in wire order that can also be asked by key.
+
+    `data.cookies["step"]`, `.get("step")`, `"step" in data.cookies`. Keys are exact; of a repeated key the last one
+    counts, as in `to_dict()`.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Sequence[KeyValue] = ()) -> None:
+        self._items = tuple(items)
+
+    @overload
+    def __getitem__(self, index: int) -> KeyValue: ...
+    @overload
+    def __getitem__(self, index: slice) -> KeyValues: ...
+    @overload
+    def __getitem__(self, index: str) -> str: ...
+    def __getitem__(self, index: int | str | slice) -> KeyValue | str | KeyValues:
+        """The item at a position, the items of a slice, or the value of a key.
+
+        :raises IndexError: no item at this position.
+        :raises KeyError: no item with this key.
+        """
+        if isinstance(index, str):
+            return self.to_dict()[index]
+        if isinstance(index, slice):
+            return KeyValues(self._items[index])
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, item: object) -> bool:
+        return item in (self.to_dict() if isinstance(item, str) else self._items)
+
+    @overload
+    def get(self, key: str, default: None = None) -> str | None: ...
+    @overload
+    def get(self, key: str, default: str) -> str: ...
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """The value of `key`, or `default`."""
+        return self.to_dict().get(key, default)
+
+    def to_dict(self) -> dict[str, str]:
+        """A new dict of all items."""
+        return dict(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return self._items == other._items if isinstance(other, KeyValues) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return f"<KeyValues {_short(', '.join(self.to_dict()))}>"
+
+
+# The types of field there are, beside marshmallow's own `String`.
+
+
+class Word(fields.Field[Caseless]):
+    """A string of an open enumeration."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Caseless:
+        if not isinstance(value, str):
+            raise self.make_error("validator_failed")
+        return Caseless(value)
+
+
+class Whole(fields.Integer):
+    """An integer; `12.0` is one too, `true` and `"12"` are not."""
+
+    def _validated(self, value: Any) -> int:
+        integral = isinstance(value, float) and value.is_integer()
+        return super()._validated(int(value) if integral else value)
+
+
+class Flag(fields.Field[bool]):
+    """`true` or `false`, nothing else."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("validator_failed")
+        return value
+
+
+class Amount(fields.Decimal):
+    """A number, or a string of one, with exactly the digits of the JSON."""
+
+    def _validated(self, value: Any) -> Decimal:
+        # The inherited check takes the text of anything, and that of a deeply nested array is a RecursionError.
+        if not isinstance(value, int | float | str | Decimal):
+            raise self.make_error("validator_failed")
+        return super()._validated(value)
+
+
+class Instant(fields.AwareDateTime):
+    """A date-time in any form of `DATE_TIME`, as an aware `datetime` in UTC; digits beyond microseconds are dropped."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
+        if not isinstance(value, str) or DATE_TIME.fullmatch(value) is None:
+            raise self.make_error("validator_failed")
+        try:
+            return super()._deserialize(value, attr, data, **kwargs).astimezone(UTC)
+        except OverflowError:  # the year 1 or 9999 with an offset
+            raise self.make_error("validator_failed") from None
+
+
+class Items(fields.Field[tuple[Any, ...]]):
+    """An array whose items nothing describes: kept as they came."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise self.make_error("validator_failed")
+        return tuple(value)
+
+
+class Pairs(fields.Field[KeyValues]):
+    """An array of `{"key", "value"}` objects, or one object of keys and values."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> KeyValues:
+        if isinstance(value, dict):
+            return KeyValues([self._pair(*item) for item in value.items()])
+        if isinstance(value, list):
+            return KeyValues([self._pair(*self._members(item)) for item in value])
+        raise self.make_error("validator_failed")
+
+    def _members(self, item: Any) -> tuple[Any, Any]:
+        if not isinstance(item, dict):
+            raise self.make_error("validator_failed")
+        return _look_up(item, "key", None), _look_up(item, "value", None)
+
+    def _pair(self, key: Any, value: Any) -> KeyValue:
+        value = "" if value is None else value
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise self.make_error("validator_failed")
+        return KeyValue(key, value)
+
+
+class Part(fields.Field[ShapeT]):
+    """A nested object; its own fields are read only when they are asked for."""
+
+    def __init__(self, shape: type[ShapeT]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> ShapeT:
+        if not isinstance(value, dict):
+            raise self.make_error("validator_failed")
+        return self.shape(value, attr or "")
+
+
+#: Field type -> what it takes, as a log line says it.
+EXPECTED: Mapping[type[fields.Field[Any]], str] = MappingProxyType(
+    {
+        fields.String: "a string",
+        Word: "a string",
+        Whole: "an integer",
+        Flag: "a boolean",
+        Amount: "a finite number",
+        Instant: "an ISO 8601 date-time",
+        Items: "an array",
+        Pairs: 'an array of {"key": string, "value": string}',
+        Part: "an object",
+    }
+)
+
+
+class Wire(Generic[T]):
+    """An attribute that reads one wire field.
+
+    It defines no `__set__`, so the value that the first read leaves in the instance's `__dict__` is found before it:
+    later reads cost what a plain attribute costs, and a wrong type is logged once.
+
+    :param wire_name: the field as current payloads spell it.
+    :param field: how it is deserialized.
+    """
+
+    def __init__(self, wire_name: str, field: fields.Field[T]) -> None:
+        self.wire_name = wire_name
+        self.field = field
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: WireObject, owner: type) -> T | None: ...
+    def __get__(self, instance: WireObject | None, owner: type) -> Self | T | None:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self._read(instance)
+        return value
+
+    def _read(self, instance: WireObject) -> T | None:
+        found = _look_up(instance.raw, self.wire_name, None)
+        if found is None:
+            return None
+        where = f"{instance.where}.{self.wire_name}"
+        try:
+            value: T | None = self.field.deserialize(found, where)
+        except ValidationError:
+            logger.warning("%s reads as None: expected %s, found %s", where, EXPECTED[type(self.field)], _kind(found))
+            return None
+        return value
+
+
+class WireObject(Mapping[str, Any]):
+    """A JSON object of the platform: attributes for its known fields, a mapping for whatever came.
+
+    Lookups (`data["callid"]`, `.get`, `in`) try the exact key first, then one that differs in case only; iteration
+    gives the keys as they came. Two are equal, and one equals a dict, when their raw dicts are equal.
+
+    :param raw: the parsed JSON object; it is kept, never changed, and not to be changed by others.
+    :param where: how log lines call this object; its class name unless told.
+    """
+
+    #: The attribute that `repr` shows.
+    _shown: ClassVar[str]
+
+    def __init__(self, raw: dict[str, Any], where: str = "") -> None:
+        #: The object as it came.
+        self.raw = raw
+        #: How log lines call this object, such as `DiceRequest.debit`.
+        self.where = where or type(self).__name__
+
+    def __getitem__(self, name: str) -> Any:
+        """:raises KeyError: no field of this name, whatever the case."""
+        value = _look_up(self.raw, name, _MISSING)
+        if value is _MISSING:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.raw)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, WireObject):
+            return self.raw == other.raw
+        return self.raw == other if isinstance(other, Mapping) else NotImplemented
+
+    def __repr__(self) -> str:
+        shown = getattr(self, self._shown)
+        return f"<{type(self).__name__}{'' if shown is None else ' ' + _short(str(shown))}>"
+
+
+class Price(WireObject):
+    """An amount of money."""
+
+    _shown = "amount"
+
+    #: ISO 4217 code such as `USD`; the schema lets it be null.
+    currency_id = Wire("currencyId", fields.String())
+    #: Exact decimal, in units of the currency (not cents).
+    amount = Wire("amount", Amount())
+
+
+class Destination(WireObject):
+    """Where a call goes: the `to` of ICE and DICE."""
+
+    _shown = "type"
+
+    #: `did`, `number`, `username`, `sip`; also seen: `conference`, `email`.
+    type = Wire("type", Word())
+    #: Phone number (DICE often leaves out the `+`), user name, SIP address or conference id.
+    endpoint = Wire("endpoint", fields.String())
+
+
+class AmdResult(WireObject):
+    """What answering machine detection found."""
+
+    _shown = "status"
+
+    #: `machine`, `human`, `notsure`, `hangup`; asynchronous detection also `inprogress`.
+    status = Wire("status", Word())
+    #: `longgreeting`, `initialsilence`, `beep`, `n/a`; one SDK adds `greeting`.
+    reason = Wire("reason", Word())
+    #: Length of what was listened to. The sources disagree on the unit: samples look like seconds.
+    duration = Wire("duration", Whole())
+
+
+class MenuResult(WireObject):
+    """What a caller did in a menu."""
+
+    _shown = "type"
+
+    #: Id of the menu; for keys pressed in a conference, id of the conference.
+    menu_id = Wire("menuId", fields.String())
+    #: `return`, `sequence`, `timeout`, `hangup`, `invalidinput`, `error`.
+    type = Wire("type", Word())
+    #: The `x` of `return(x)`, or the digits or text of a `sequence`; for the other types undocumented, mostly empty.
+    value = Wire("value", fields.String())
+    #: `dtmf` or `voice`.
+    input_method = Wire("inputMethod", Word())
+    #: Undocumented; an empty array in the samples.
+    add_to_context = Wire("addToContext", Items())
+
+
+class CallbackRequest(WireObject):
+    """What every voice callback carries. The platform requires only `event`: anything else may be `None`."""
+
+    _shown = "call_id"
+
+    #: `ice`, `ace`, `pie`, `dice` or `notify`.
+    event = Wire("event", Word())
+    #: Opaque id of the call; a UUID today, other forms before. On the wire `callid` or `callId`.
+    call_id = Wire("callid", fields.String())
+    #: Id of the conference, while the call is in one.
+    conference_id = Wire("conferenceId", fields.String())
+    #: Version of the callback format: 1.
+    version = Wire("version", Whole())
+    #: When it happened, aware, in UTC. Notify has none.
+    timestamp = Wire("timestamp", Instant())
+    #: The text given when the call was made, up to 1024 bytes; often JSON, but always a string here.
+    custom = Wire("custom", fields.String())
+    #: Key of the Voice application. Notify has none.
+    application_key = Wire("applicationKey", fields.String())
+    #: Undocumented: read by an older official SDK.
+    reference = Wire("reference", fields.String())
+    #: User name of an in-app caller.
+    user = Wire("user", fields.String())
+    #: Cookies set with `set_cookie` earlier in this call. Their wire form is in no schema: both known forms are read.
+    cookies = Wire("cookies", Pairs())
+    #: Undocumented: read by an older official SDK, where what is absent counts as false.
+    delayed = Wire("delayed", Flag())
+    #: Of `callingerror`: 40001 is illegal SVAML, 50000 an internal error of the platform.
+    error_code = Wire("errorCode", Whole())
+    #: Of `callingerror`: the error in words.
+    error_msg = Wire("errorMsg", fields.String())
+
+
+class IceRequest(CallbackRequest):
+    """Incoming call: what shall happen to it? Answered with SVAML."""
+
+    #: URL of the call in the REST API, on the host of its region.
+    call_resource_url = Wire("callResourceUrl", fields.String())
+    #: Price per minute.
+    user_rate = Wire("userRate", Part(Price))
+    #: The caller's number, often without `+`; `private` when withheld.
+    cli = Wire("cli", fields.String())
+    #: What was dialled.
+    to = Wire("to", Part(Destination))
+    #: `pstn` or `mxp` (in-app). Known defect: `pstn` for calls to a conference, where `to.type` is right.
+    domain = Wire("domain", Word())
+    #: `pstn` or `mxp`; also seen: `server`, `sip`.
+    origination_type = Wire("originationType", Word())
+    #: Seconds; 0 in the only sample.
+    duration = Wire("duration", Whole())
+    #: The number that redirected the call; empty when none did.
+    rdnis = Wire("rdnis", fields.String())
+    #: Headers of the SDK client or private headers of SIP, together up to 1024 bytes.
+    call_headers = Wire("callHeaders", Pairs())
+
+
+class AceRequest(CallbackRequest):
+    """Answered call: what shall happen now? Answered with SVAML."""
+
+    #: Only if answering machine detection was asked for and its result is known.
+    amd = Wire("amd", Part(AmdResult))
+
+
+class PieRequest(CallbackRequest):
+    """Input at a prompt: a menu returned. Answered with SVAML.
+
+    Keys pressed in a conference come as this event too (`menu_result.type` is `sequence`); there the answer is dropped.
+    """
+
+    #: What the caller did.
+    menu_result = Wire("menuResult", Part(MenuResult))
+
+
+class DiceRequest(CallbackRequest):
+    """Disconnected call. The answer is dropped."""
+
+    #: Why: `CALLERHANGUP`, `CALLEEHANGUP`, `MANAGERHANGUP`, `TIMEOUT`, `NOCREDITPARTNER`, `GENERALERROR`, ...;
+    #: `CALLBACKERROR` means that the platform could not use this function's answer.
+    reason = Wire("reason", Word())
+    #: `ANSWERED`, `BUSY`, `NOANSWER`, `FAILED`, `N/A`.
+    result = Wire("result", Word())
+    #: Price of the whole call.
+    debit = Wire("debit", Part(Price))
+    #: Price per minute.
+    user_rate = Wire("userRate", Part(Price))
+    #: What was dialled.
+    to = Wire("to", Part(Destination))
+    #: Who called, `from` on the wire; can be `private`.
+    from_ = Wire("from", fields.String())
+    #: Seconds. Absent when the call was not answered.
+    duration = Wire("duration", Whole())
+    #: Headers of the SDK client or private headers of SIP.
+    call_headers = Wire("callHeaders", Pairs())
+
+
+class NotifyRequest(CallbackRequest):
+    """Something happened beside the call. The answer is dropped. It carries no timestamp and no application key."""
+
+    #: `recording_finished`, `recording_available`, `transcription_available`, `amd`, `amd_beep`, `callingerror`, ...
+    type = Wire("type", Word())
+    #: Where the recording or transcription was stored: a URL such as `azure://...`.
+    destination = Wire("destination", fields.String())
+    #: Of `amd` and `amd_beep`: what answering machine detection found.
+    amd = Wire("amd", Part(AmdResult))
+
+
+#: Event name -> what its payload is read as.
+CALLBACKS: Mapping[str, type[CallbackRequest]] = MappingProxyType(
+    {"ice": IceRequest, "ace": AceRequest, "pie": PieRequest, "dice": DiceRequest, "notify": NotifyRequest}
+)
+
+
+_MISSING = object()
+
+
+def _look_up(raw: Mapping[str, Any], name: str, default: Any) -> Any:
+    """The value of `name` in `raw`, else of the first key that differs from it in case only, else `default`."""
+    if name in raw:
+        return raw[name]
+    if not isinstance(name, str):  # `42 in data` is a fair question
+        return default
+    folded = name.lower()
+    return next((value for key, value in raw.items() if key.lower() == folded), default)
+
+
+def _kind(value: Any) -> str:
+    """What `value` is called in JSON."""
+    return JSON_TYPES.get(type(value), type(value).__name__)
+
+
+def _short(text: str) -> str:
+    """`text` for a `repr`: one line, escaped, at most 64 characters."""
+    return repr(text[:64])[1:-1]

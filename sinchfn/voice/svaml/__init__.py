@@ -1,0 +1,32 @@
+"""SVAML, the answer to a voice callback: builders that write it, menus, and the check of what was written by hand."""
+
+from sinchfn.voice.svaml.builders import AceSvamlBuilder as AceSvamlBuilder
+from sinchfn.voice.svaml.builders import IceSvamlBuilder as IceSvamlBuilder
+from sinchfn.voice.svaml.builders import PieSvamlBuilder as PieSvamlBuilder
+from sinchfn.voice.svaml.builders import create_ace_builder as create_ace_builder
+from sinchfn.voice.svaml.builders import create_ice_builder as create_ice_builder
+from sinchfn.voice.svaml.builders import create_pie_builder as create_pie_builder
+from sinchfn.voice.svaml.checks import ALLOWED_ACTIONS as ALLOWED_ACTIONS
+from sinchfn.voice.svaml.checks import ALLOWED_INSTRUCTIONS as ALLOWED_INSTRUCTIONS
+from sinchfn.voice.svaml.checks import check_svaml as check_svaml
+from sinchfn.voice.svaml.document import Svaml as Svaml
+from sinchfn.voice.svaml.document import SvamlBuilder as SvamlBuilder
+from sinchfn.voice.svaml.faults import Fault as Fault
+from sinchfn.voice.svaml.faults import Faults as Faults
+from sinchfn.voice.svaml.menus import MenuBuilder as MenuBuilder
+from sinchfn.voice.svaml.menus import create_menu as create_menu
+from sinchfn.voice.svaml.options import AgentProvider as AgentProvider
+from sinchfn.voice.svaml.options import Amd as Amd
+from sinchfn.voice.svaml.options import CallHeader as CallHeader
+from sinchfn.voice.svaml.options import CallHeaders as CallHeaders
+from sinchfn.voice.svaml.options import ConferenceDtmfMode as ConferenceDtmfMode
+from sinchfn.voice.svaml.options import ConferenceDtmfOptions as ConferenceDtmfOptions
+from sinchfn.voice.svaml.options import Digit as Digit
+from sinchfn.voice.svaml.options import Indications as Indications
+from sinchfn.voice.svaml.options import Moh as Moh
+from sinchfn.voice.svaml.options import RecordingOptions as RecordingOptions
+from sinchfn.voice.svaml.options import SampleRate as SampleRate
+from sinchfn.voice.svaml.options import SipOptions as SipOptions
+from sinchfn.voice.svaml.options import TranscriptionOptions as TranscriptionOptions
+from sinchfn.voice.svaml.options import Transport as Transport
+from sinchfn.voice.svaml.templates import MenuTemplates as MenuTemplates

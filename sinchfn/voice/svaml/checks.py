@@ -1,0 +1,69 @@
+"""What is wrong with a dict in SVAML form that a handler returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sinchfn.voice.svaml.faults import Fault, Faults, flatten
+from sinchfn.voice.svaml.schemas import SVAML
+
+#: Which event may be answered with which action: what the platform documents, and what its own Functions runtimes
+#: allow besides. Anything else is only warned about: the sources disagree, and the platform may take it.
+ALLOWED_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "ice": (
+        "hangup", "continue", "connectPstn", "connectMxp", "connectConf", "connectSip", "connectStream", "runMenu",
+        "park",
+    ),
+    "ace": ("hangup", "continue", "connectConf", "runMenu"),
+    "pie": ("hangup", "continue", "connectPstn", "connectMxp", "connectConf", "connectSip", "runMenu", "park"),
+}  # fmt: skip
+
+#: The same for instructions.
+ALLOWED_INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
+    "ice": ("say", "playFiles", "setCookie", "startRecording", "stopRecording", "sendDtmf", "answer"),
+    "ace": ("say", "playFiles", "setCookie", "startRecording", "stopRecording"),
+    "pie": ("say", "playFiles", "setCookie", "startRecording", "stopRecording", "sendDtmf"),
+}
+
+_ACTIONS = {event: frozenset(map(str.lower, names)) for event, names in ALLOWED_ACTIONS.items()}
+_INSTRUCTIONS = {event: frozenset(map(str.lower, names)) for event, names in ALLOWED_INSTRUCTIONS.items()}
+_CLEAN = Faults()
+
+
+def check_svaml(answer: object, event: str) -> Faults:
+    """Check what a handler of `event` (`ice`, `ace` or `pie`; any other has no matrix) answered.
+
+    Names of instructions and actions match without case; instructions without an action pass, and so does `{}`.
+    Never raises, whatever `answer` is, and never changes it.
+    """
+    errors = SVAML.errors_in(answer)
+    warnings = tuple(_warnings(answer, event.lower())) if isinstance(answer, dict) else ()
+    if not errors and not warnings:
+        return _CLEAN
+    return Faults(tuple(flatten(errors)), warnings)
+
+
+def _warnings(answer: dict[object, object], event: str) -> Iterator[Fault]:
+    if event not in _ACTIONS:
+        return
+    instructions = answer.get("instructions")
+    for index, item in enumerate(instructions if isinstance(instructions, list | tuple) else ()):
+        if _name(item) not in _INSTRUCTIONS[event]:
+            yield from _misplaced(item, f"instructions[{index}].name", event, ALLOWED_INSTRUCTIONS)
+    action = answer.get("action")
+    if action is not None and _name(action) not in _ACTIONS[event]:
+        yield from _misplaced(action, "action.name", event, ALLOWED_ACTIONS)
+
+
+def _misplaced(item: object, path: str, event: str, allowed: Mapping[str, tuple[str, ...]]) -> Iterator[Fault]:
+    """A warning, unless no event at all knows the name: that is a fault already."""
+    name = _name(item)
+    events = [other for other, names in allowed.items() if name in map(str.lower, names)]
+    if events:
+        here = ", ".join(allowed[event])
+        yield Fault(path, f"{name} is documented for {', '.join(events)}, not for {event}. Documented there: {here}.")
+
+
+def _name(item: object) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name.lower() if isinstance(name, str) else ""

@@ -1,0 +1,94 @@
+"""Makes instructions and actions of the wire out of given options, each checked by its field of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from sinchfn.errors import did_you_mean
+from sinchfn.voice.svaml.faults import svaml_error
+from sinchfn.voice.svaml.fields import WireSchema, wire_name
+
+Wire = dict[str, Any]
+
+
+def wire(schema: WireSchema, required: Mapping[str, object] | None = None, /, **options: object) -> Wire:
+    """An instruction or action: its name, what is `required`, and those `options` that are not None.
+
+    Keys are those of the schema, in snake_case. Nothing in the result is shared with what was passed.
+
+    :raises SvamlError: a value that the schema does not take.
+    """
+    name = wire_name(schema)
+    item: Wire = {"name": name}
+    for key, value in (required or {}).items():
+        _put(item, schema, name, key, value)
+    item.update(part(schema, name, options))
+    return item
+
+
+def part(schema: WireSchema, label: str, options: Mapping[str, object]) -> Wire:
+    """An object inside an item: those `options` that are not None, under their names on the wire."""
+    item: Wire = {}
+    for key, value in options.items():
+        if value is not None:
+            _put(item, schema, label, key, value)
+    return item
+
+
+def _put(item: Wire, schema: WireSchema, label: str, key: str, value: object) -> None:
+    field = schema.fields.get(key)
+    if field is None:
+        known = list(schema.fields)
+        raise TypeError(f'{label} has no option "{key}".{did_you_mean(key, known)} Options: {", ".join(known)}.')
+    check_value(field, value, f"{label}.{field.data_key}")
+    item[str(field.data_key)] = fresh(value)
+
+
+def check_value(field: fields.Field[Any], value: object, label: str) -> None:
+    """Refuse a value that `field` does not take; the message begins with `label`.
+
+    :raises SvamlError: says what was found and what is allowed.
+    """
+    try:
+        field.deserialize(value)
+    except ValidationError as error:
+        raise svaml_error(error, label) from None
+
+
+def check_item(schema: WireSchema, item: object) -> None:
+    """Refuse an instruction or action that `schema` does not take.
+
+    :raises SvamlError: says what was found and what is allowed.
+    """
+    if errors := schema.errors_in(item):
+        raise svaml_error(ValidationError(errors), wire_name(schema))
+
+
+def fresh(value: Any) -> Any:
+    """A copy of a JSON value down to its leaves; a tuple becomes a list."""
+    if isinstance(value, dict):
+        return {key: fresh(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [fresh(inner) for inner in value]
+    return value
+
+
+def merged(given: object, **more: object) -> object:
+    """The object `given` with those of `more` that are not None; None if there is nothing at all.
+
+    What is no mapping comes back as it is, for the schema to refuse.
+    """
+    extra = {key: value for key, value in more.items() if value is not None}
+    if given is None:
+        return extra or None
+    return {**given, **extra} if isinstance(given, Mapping) else given
+
+
+def switched_on(given: object, *, enabled: object, **more: object) -> object:
+    """Like `merged`, for an object with the key `enabled`: any other key alone switches it on."""
+    if given is None and enabled is None and any(value is not None for value in more.values()):
+        enabled = True
+    return merged(given, enabled=enabled, **more)
