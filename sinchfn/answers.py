@@ -14,7 +14,7 @@ from .exports import Export
 from .invocation import Invocation
 from .responses import JSON, AnswerError, FunctionResponse, json_response, make_response, to_response
 from .voice.streams import stream_url
-from .voice.svaml import AceSvamlBuilder, IceSvamlBuilder, PieSvamlBuilder, Svaml, check_svaml
+from .voice.svaml import Svaml, SvamlBuilder, check_svaml
 
 #: Callbacks whose answer the platform ignores: what their handlers return is dropped.
 UNANSWERED = ("dice", "notify")
@@ -39,12 +39,20 @@ def voice_response(value: Any, invocation: Invocation) -> Response:
     # The platform logs an error for an empty body, so there is always at least `{}` (Azure-Samples, seen on DICE).
     if value is None or invocation.export.name in UNANSWERED:
         return make_response(200, _NOTHING, JSON)
-    if isinstance(value, Svaml | IceSvamlBuilder | AceSvamlBuilder | PieSvamlBuilder):
+    if isinstance(value, Svaml | SvamlBuilder):
         return json_response(200, _with_urls(value.build(), invocation))  # built by rules, so not checked again
     if isinstance(value, dict) and "statusCode" not in value:
-        _check(value, invocation)
-        return json_response(200, _with_urls(value, invocation))
+        return _from_dict(value, invocation)
     return _checked_response(value, invocation)
+
+
+def _from_dict(value: dict[Any, Any], invocation: Invocation) -> Response:
+    text = jsontext.dumps(value)
+    passed = invocation.function.passed
+    if not passed.has(invocation.export.name, text) and _check(value, invocation):
+        passed.add(invocation.export.name, text)
+    published = _with_urls(value, invocation)
+    return make_response(200, text.encode(), JSON) if published is value else json_response(200, published)
 
 
 def _checked_response(value: Any, invocation: Invocation) -> Response:
@@ -65,17 +73,19 @@ def _json_of(response: Response, value: Any) -> Any:
         return value
 
 
-def _check(answer: Any, invocation: Invocation) -> None:
+def _check(answer: Any, invocation: Invocation) -> bool:
+    """Whether nothing at all is to be said about the answer."""
     found = check_svaml(answer, invocation.export.name)
     name = invocation.export.name
     for warning in found.warnings:
         _log.warning("The answer of %s: %s", name, warning)
     if not found.faults:
-        return
+        return not found.warnings
     listed = "; ".join(map(str, found.faults))
     if invocation.function.config["SINCHFN_SVAML"] == "strict":
         raise AnswerError(f"its SVAML would be refused by the platform: {listed}")
     _log.warning("The answer of %s was sent, but the platform may refuse it: %s", name, listed)
+    return False
 
 
 def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]:

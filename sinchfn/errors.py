@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from click import ClickException
+
 
 class SinchfnError(Exception):
     """The base of all errors of this package."""
 
 
-class StartupError(SinchfnError):
-    """The app cannot start. The message names the place, the cause and the remedy."""
+class StartupError(SinchfnError, ClickException):
+    """The app cannot start. The message names the place, the cause and the remedy.
+
+    A ``ClickException``, so that every command, also ``flask run``, shows the message and no traceback.
+    """
 
 
 class FunctionError(StartupError):

@@ -29,6 +29,9 @@ from .signatures import ApplicationScheme, decode_secret, scheme_of
 from .view import FunctionView
 from .voice.streams import stream_key
 
+#: The mount's root, and everything below it.
+RULES = ("/", "/<sinchfn:path>")
+
 _log = logging.getLogger("sinchfn")
 
 
@@ -90,7 +93,7 @@ class AnyPath(BaseConverter):
 
 def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
     blueprint = Blueprint(name, __name__, url_prefix=function.url_prefix or None)
-    view = FunctionView(function)
+    view = FunctionView(app, function)
     if function.embedded:
         view = HostFirst(view, app)  # type: ignore[assignment]
     options: dict[str, Any] = {
@@ -99,8 +102,8 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
         "strict_slashes": False,
         "merge_slashes": False,
     }
-    blueprint.add_url_rule("/", "function", view, **options)
-    blueprint.add_url_rule("/<sinchfn:path>", "function", view, **options)
+    for rule in RULES:
+        blueprint.add_url_rule(rule, "function", view, **options)
     return blueprint
 
 
@@ -170,7 +173,6 @@ def make_function(
     config = load_config(folder_of(module), overrides, debug=get_debug_flag() if debug is None else debug)
     exports = read_exports(module)
     entries = _entries(module)
-    secret = config["VOICE_APPLICATION_SECRET"]
     ledger = config.path("SINCHFN_USAGE")
     gated, gate_warnings = _gated(entries, exports, module)
     basic = _basic_auth(config)
@@ -183,7 +185,7 @@ def make_function(
         hooks=HOOKS,
         gated=gated,
         application=_application_scheme(config, exports),
-        stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], decode_secret(secret) if secret else None),
+        stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], _application_secret(config)),
         public=_public_files(config.folder, entries),
         ledger=Ledger(ledger) if ledger else None,
         url_prefix=_prefix(url_prefix),
@@ -261,6 +263,14 @@ def _basic_auth(config: FunctionConfig) -> BasicAuth:
 def _public_files(folder: Path, entries: Entries) -> PublicFiles | None:
     public = folder / "public"
     return PublicFiles(public, entries.files) if public.is_dir() or entries.files else None
+
+
+def _application_secret(config: FunctionConfig) -> bytes | None:
+    secret = config["VOICE_APPLICATION_SECRET"]
+    try:
+        return decode_secret(secret) if secret else None
+    except ValueError as error:
+        raise ConfigError(f"VOICE_APPLICATION_SECRET: {error}") from None
 
 
 def _application_scheme(config: FunctionConfig, exports: Exports) -> ApplicationScheme | None:

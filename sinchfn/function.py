@@ -18,7 +18,28 @@ from .signatures import ApplicationScheme
 if TYPE_CHECKING:
     from .invocation import Invocation
 
+#: How many answers are remembered as faultless, and the longest text of one that is, in characters.
+PASSED_ANSWERS = 256
+PASSED_LENGTH = 8192
+
 Hook = Callable[["Invocation"], None]
+
+
+class PassedAnswers:
+    """Texts of SVAML that passed the check without a remark: most functions give the same few answers all day."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], None] = {}
+
+    def has(self, event: str, text: str) -> bool:
+        return (event, text) in self._known
+
+    def add(self, event: str, text: str) -> None:
+        if len(text) > PASSED_LENGTH:
+            return
+        if len(self._known) >= PASSED_ANSWERS:
+            self._known.pop(next(iter(self._known), ("", "")), None)
+        self._known[event, text] = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +67,7 @@ class Function:
     embedded: bool = False
     #: what is odd about it, for the start-up log
     warnings: tuple[str, ...] = ()
+    passed: PassedAnswers = field(default_factory=PassedAnswers)
 
     @property
     def name(self) -> str:

@@ -111,9 +111,10 @@ def record_usage(invocation: Invocation) -> None:
 
 
 def _record(invocation: Invocation) -> None:
-    record = _usage_of(invocation)
+    record = invocation.usage = _usage_of(invocation)
+    invocation.usage_line = record.to_json()  # before anybody else gets the record
     if invocation.function.ledger is not None:
-        invocation.function.ledger.write(record)
+        invocation.function.ledger.write(invocation.usage_line)
     if usage_recorded.receivers:
         usage_recorded.send(invocation.app, invocation=invocation, record=record)
 
@@ -139,7 +140,9 @@ def _usage_of(invocation: Invocation) -> UsageRecord:
 def add_headers(invocation: Invocation) -> None:
     """``X-Request-ID`` on every answer."""
     if invocation.response is not None:
-        invocation.response.headers["X-Request-ID"] = invocation.request_id
+        headers = invocation.response.headers
+        headers.remove("X-Request-ID")
+        headers.add("X-Request-ID", invocation.request_id)
 
 
 def log_request(invocation: Invocation) -> None:
@@ -148,27 +151,21 @@ def log_request(invocation: Invocation) -> None:
 
 
 def _log_line(invocation: Invocation) -> None:
-    status = invocation.status
-    level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO
+    usage = invocation.usage
+    if usage is None:
+        return
+    level = logging.ERROR if usage.status >= 500 else logging.WARNING if usage.status >= 400 else logging.INFO
     if not _request_log.isEnabledFor(level):
         return
-    method, path = invocation.environ["REQUEST_METHOD"], invocation.environ.get("PATH_INFO", "")
-    milliseconds = round(invocation.milliseconds, 1)
-    fields = {
-        **request_fields(invocation),
-        "kind": invocation.export.kind.value,
-        "method": method,
-        "path": path,
-        "status": status,
-        "ms": milliseconds,
-        "outcome": invocation.outcome,
-    }
+    message = f"{usage.method} {usage.path} {usage.status} {usage.duration_ms:.1f} ms"
+    if invocation.refusal:
+        message = f"{message}: {invocation.refusal}"
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
-    record = logging.LogRecord(
-        _request_log.name, level, __file__, 0, "%s %s %d %s ms", (method, path, status, milliseconds), None
-    )
-    record.sinchfn = fields
+    record = logging.LogRecord(_request_log.name, level, __file__, 0, message, None, None)
+    record.as_json = invocation.usage_line
+    record.sinchfn = request_fields(invocation)
     _request_log.handle(record)
+    invocation.environ["sinchfn.logged"] = True
 
 
 #: Before the handler. A hook that raises an HTTP error ends the request with it. (The request id is made with the

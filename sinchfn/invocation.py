@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .context import FunctionContext
 from .exports import Export
 from .function import Function
+from .services.usage import UsageRecord
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -44,11 +45,14 @@ class Invocation:
         "incoming",
         "outcome",
         "payload",
+        "refusal",
         "request_id",
         "response",
         "started",
         "streamed_bytes",
         "timestamp",
+        "usage",
+        "usage_line",
     )
 
     def __init__(self, app: Flask, function: Function, export: Export, incoming: Incoming) -> None:
@@ -75,6 +79,12 @@ class Invocation:
         self.outcome = "ok"
         #: the answer, once it is made
         self.response: Response | None = None
+        #: why it was refused, as the caller was told; for the log line
+        self.refusal: str | None = None
+        #: the usage record, once the answer is complete
+        self.usage: UsageRecord | None = None
+        #: the same as a line of JSON
+        self.usage_line = ""
         #: bytes of a streamed answer that have gone out
         self.streamed_bytes = 0
         self._context: FunctionContext | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import Any, NoReturn
+from io import BytesIO
+from typing import IO, Any, NoReturn
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from . import jsontext
 from .invocation import Invocation, request_id_of
@@ -21,49 +22,90 @@ CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", 
 class Incoming:
     """A request before it is known who answers: its body is read at most once, and never beyond the limit."""
 
+    __slots__ = ("_body", "_json", "environ", "limit", "method", "path", "received", "request", "request_id", "started")
+
     def __init__(self, request: Request, path: str, limit: int) -> None:
         self.request = request
         #: below the function's mount, decoded
         self.path = path
         self.environ = request.environ
+        self.method: str = self.environ["REQUEST_METHOD"]
         self.limit = limit
         self.started = time.perf_counter()
         self.received = time.time()
+        self.request_id = request_id_of(self.environ)
+        self._body: bytes | None = None
+        self._json: Any = self  # stands for: not parsed yet
 
-    @cached_property
-    def request_id(self) -> str:
-        return request_id_of(self.environ)
-
-    @cached_property
+    @property
     def body(self) -> bytes:
         """The raw body.
 
         :raises HTTPException: 413 above the limit, 400 when it breaks off.
         """
-        self.request.max_content_length = self.limit
-        try:
-            data = self.request.get_data()
-        except RequestEntityTooLarge:
-            self._refuse_size()
-        except HTTPException:
-            raise BadRequest("The body broke off before it was complete.") from None
-        except Exception as error:
-            # Each server has exceptions of its own for a chunked body that is malformed or breaks off.
-            raise BadRequest(f"The body could not be read: {type(error).__name__}.") from error
-        if len(data) > self.limit:  # a host that read it before us had a limit of its own
-            self._refuse_size()
-        return data
+        if self._body is None:
+            self._body = read_body(self.request, self.limit)
+        return self._body
 
-    @cached_property
+    @property
     def json(self) -> Any:
         """The value of a JSON body.
 
         :raises HTTPException: as for :attr:`body`; 400 when it is not JSON.
         """
-        return parse_json(self.body)
+        if self._json is self:
+            self._json = parse_json(self.body)
+        return self._json
 
-    def _refuse_size(self) -> NoReturn:
-        raise RequestEntityTooLarge(f"The body is larger than {self.limit} bytes, the limit set by SINCHFN_MAX_BODY.")
+
+def read_body(request: Request, limit: int) -> bytes:
+    """The raw body of a request; Flask's own ``request`` can read it again afterwards.
+
+    :raises HTTPException: 413 above the limit, 400 when it breaks off.
+    """
+    environ = request.environ
+    if "stream" in request.__dict__:  # a hook of the host looked at the body before us; Flask has kept it
+        data = request.get_data()
+        return data if len(data) <= limit else _refuse_size(limit)
+    announced = environ.get("CONTENT_LENGTH")
+    if not announced and not environ.get("wsgi.input_terminated"):
+        return b""
+    # Straight from the server: Werkzeug's wrapping of the stream costs more than the rest of the parsing.
+    data = _read(environ["wsgi.input"], _length(announced, limit), limit)
+    environ["wsgi.input"] = BytesIO(data)
+    environ["CONTENT_LENGTH"] = str(len(data))
+    return data
+
+
+def _length(announced: str | None, limit: int) -> int | None:
+    if not announced:
+        return None
+    if not announced.isdecimal():
+        raise BadRequest("The Content-Length is not a number.")
+    # Longer than any limit can be: int() would take its time over a text of a million digits.
+    if len(announced) > 18 or int(announced) > limit:
+        _refuse_size(limit)
+    return int(announced)
+
+
+def _read(stream: IO[bytes], length: int | None, limit: int) -> bytes:
+    wanted = limit + 1 if length is None else length
+    data = b""
+    try:
+        while len(data) < wanted and (chunk := stream.read(wanted - len(data))):
+            data = data + chunk if data else chunk
+    except Exception as error:
+        # Each server has exceptions of its own for a chunked body that is malformed or breaks off.
+        raise BadRequest(f"The body could not be read: {type(error).__name__}.") from error
+    if len(data) > limit:
+        _refuse_size(limit)
+    if length is not None and len(data) < length:
+        raise BadRequest(f"The body broke off after {len(data)} of {length} bytes.")
+    return data
+
+
+def _refuse_size(limit: int) -> NoReturn:
+    raise RequestEntityTooLarge(f"The body is larger than {limit} bytes, the limit set by SINCHFN_MAX_BODY.")
 
 
 def parse_json(body: bytes) -> Any:

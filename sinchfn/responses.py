@@ -7,15 +7,19 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response, current_app, stream_with_context
+from werkzeug.datastructures import Headers as WerkzeugHeaders
 from werkzeug.exceptions import HTTPException
 from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import jsontext
 from .invocation import Invocation
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 #: What a handler may return, for the log line about one that returned something else.
 RETURNABLE = (
@@ -241,10 +245,19 @@ def _described(value: Any) -> str:
 
 def make_response(status: int, data: bytes, content_type: str | None) -> Response:
     """A plain answer."""
-    response = Response(data, status, content_type=content_type)
+    response = PlainResponse(data, status, content_type=content_type)
     if content_type is None:
         response.headers.remove("Content-Type")
     return response
+
+
+class PlainResponse(Response):
+    """An answer in one piece, whose headers are complete as they are."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> WerkzeugHeaders:
+        if self.status_code < 200 or self.status_code in (204, 304) or self.is_streamed or "Location" in self.headers:
+            return super().get_wsgi_headers(environ)
+        return self.headers
 
 
 def json_response(status: int, value: Any) -> Response:
@@ -287,4 +300,3 @@ def _watched(chunks: Iterable[str | bytes], invocation: Invocation) -> Iterator[
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
-

@@ -47,7 +47,7 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType(
         "path": "the path {}, but this request came as {}: set SINCHFN_PUBLIC_URL",
         "content_type": "the content type {}, but this request came with {}",
         "method": "the method {}, but this request came as {}",
-        "md5": "an empty body, or its MD5, but this request came with another body line",
+        "md5": "the MD5 line {} (of an empty body), but the body of this request gives {}",
     }
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, current_app, request, send_file
+from flask import Flask, Request, Response, request, send_file
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from . import answers
@@ -24,7 +24,7 @@ from .landing import landing_page
 from .requests import Incoming
 from .responses import AnswerError, error_response, json_response, make_response, to_response, watch_stream
 from .routing import UNREADABLE, route, segments_of
-from .services.logs import current_request
+from .services.logs import current_request as request_in_hand
 from .signals import after_request, before_request, handler_failed
 from .voice.answers import error_answer
 
@@ -37,22 +37,23 @@ READING = ("GET", "HEAD")
 class FunctionView:
     """Answers every request below one function's mount."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, app: Flask, function: Function) -> None:
+        self.app = app
         self.function = function
+        self._limit: int = function.config["SINCHFN_MAX_BODY"]
 
     def __call__(self, path: str = "") -> Response:
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        incoming = Incoming(request, path, self.function.config["SINCHFN_MAX_BODY"])
-        found = route(request.method, path, self._event(incoming), self.function.exports)
+        incoming = Incoming(_flask_request(), path, self._limit)
+        found = route(incoming.method, path, self._event(incoming), self.function.exports)
         if found is None:
             return self._without_export(incoming)
         if found.export is None:
             return _not_allowed(incoming, found.allow)
-        return run(Invocation(app, self.function, found.export, incoming))
+        return run(Invocation(self.app, self.function, found.export, incoming))
 
     def _event(self, incoming: Incoming) -> str | None:
         """The event of a callback posted to the root, the one URL that a Voice application has for all of them."""
-        if request.method != "POST" or not self.function.exports.callbacks or segments_of(incoming.path):
+        if incoming.method != "POST" or not self.function.exports.callbacks or segments_of(incoming.path):
             return None
         try:
             payload = incoming.json
@@ -64,13 +65,13 @@ class FunctionView:
     def _without_export(self, incoming: Incoming) -> Response:
         segments = segments_of(incoming.path)
         file = self.function.public.find(segments) if self.function.public else None
-        builtin = self._built_in(segments)
+        builtin = self._built_in(incoming, segments)
         try:
             if file is None and builtin is None:
                 return self._not_found(incoming, segments)
-            if incoming.request.method not in READING:
+            if incoming.method not in READING:
                 return _not_allowed(incoming, READING)
-            response = self._send(file) if file is not None else builtin()  # type: ignore[misc]
+            response = self._send(incoming, file) if file is not None else builtin()  # type: ignore[misc]
         except HostNotFound:
             raise
         except HTTPException as error:
@@ -78,13 +79,13 @@ class FunctionView:
         response.headers["X-Request-ID"] = incoming.request_id
         return response
 
-    def _send(self, file: Path) -> Response:
+    def _send(self, incoming: Incoming, file: Path) -> Response:
         if self.function.public is not None and self.function.public.is_protected(file):
-            refuse_strangers(self.function.basic.allows(request.environ.get("HTTP_AUTHORIZATION")))
+            refuse_strangers(self.function.basic.allows(incoming.environ.get("HTTP_AUTHORIZATION")))
         return send_file(file, conditional=True, etag=True)
 
-    def _built_in(self, segments: list[str]) -> Callable[[], Response] | None:
-        if segments == ["health"] and not request.path.endswith("/"):
+    def _built_in(self, incoming: Incoming, segments: list[str]) -> Callable[[], Response] | None:
+        if segments == ["health"] and not incoming.path.endswith("/"):
             return lambda: json_response(200, {"status": "ok"})
         if not segments:
             return lambda: make_response(200, landing_page(self.function).encode(), "text/html; charset=utf-8")
@@ -96,10 +97,16 @@ class FunctionView:
         known = [export.path for export in self.function.exports]
         asked = "/" + "/".join(segments)
         near = did_you_mean(asked, known)
-        sentence = f"There is no handler for {incoming.request.method} {asked[:200]}.{near}"
+        sentence = f"There is no handler for {incoming.method} {asked[:200]}.{near}"
         response = error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)
         response.headers["X-Request-ID"] = incoming.request_id
         return response
+
+
+def _flask_request() -> Request:
+    # The object behind the proxy: each look through the proxy costs as much as a dict look-up in the environ.
+    found: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return found
 
 
 class HostNotFound(NotFound):
@@ -107,7 +114,7 @@ class HostNotFound(NotFound):
 
 
 def _not_allowed(incoming: Incoming, allow: tuple[str, ...]) -> Response:
-    asked = f"{incoming.request.method} /{incoming.path.lstrip('/')[:200]}"
+    asked = f"{incoming.method} /{incoming.path.lstrip('/')[:200]}"
     error = MethodNotAllowed(list(allow), f"{asked} is not possible here: it takes {' and '.join(allow)}.")
     response = error_response(error, incoming.request_id, allow=list(allow))
     response.headers["X-Request-ID"] = incoming.request_id
@@ -115,8 +122,8 @@ def _not_allowed(incoming: Incoming, allow: tuple[str, ...]) -> Response:
 
 
 def run(invocation: Invocation) -> Response:
-    """One call of one handler, between the platform's hooks. Whatever happens in it, there is an answer and a record."""
-    token = current_request.set(invocation)
+    """One call of one handler, between the platform hooks. Whatever happens, there is an answer and a record."""
+    token = request_in_hand.set(invocation)
     try:
         invocation.response = _answer(invocation)
         if invocation.response.is_streamed:
@@ -124,7 +131,7 @@ def run(invocation: Invocation) -> Response:
         after_request.send(invocation.app, invocation=invocation)
         return invocation.response
     finally:
-        current_request.reset(token)
+        request_in_hand.reset(token)
 
 
 def _answer(invocation: Invocation) -> Response:
@@ -132,6 +139,7 @@ def _answer(invocation: Invocation) -> Response:
         before_request.send(invocation.app, invocation=invocation)
     except HTTPException as error:
         invocation.outcome = "refused"
+        invocation.refusal = error.description
         return error_response(error, invocation.request_id)
     try:
         return _call(invocation)
@@ -204,7 +212,9 @@ def _failed(invocation: Invocation, error: BaseException) -> Response:
     message = invocation.function.config["SINCHFN_VOICE_ERROR_MESSAGE"]
     if message and invocation.export.name in CALLBACKS and invocation.export.name not in answers.UNANSWERED:
         return json_response(200, error_answer(message).build())
-    return error_response(InternalServerError("The function failed."), invocation.request_id, **_details(invocation, error))
+    return error_response(
+        InternalServerError("The function failed."), invocation.request_id, **_details(invocation, error)
+    )
 
 
 def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
+from json.encoder import encode_basestring_ascii
 from typing import Any, Protocol
 
 #: Shorter values are not struck out: they would take half of every line with them.
@@ -46,11 +47,13 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         values = sorted({value for value in secrets if len(value) >= LEAST_SECRET}, key=len, reverse=True)
-        forms = [form for value in values for form in dict.fromkeys((value, json.dumps(value)[1:-1]))]
-        self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+        self._forms = tuple(form for value in values for form in dict.fromkeys((value, json.dumps(value)[1:-1])))
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub("***", text) if self._pattern else text
+        for form in self._forms:  # one by one: `in` is many times faster than a pattern of alternatives
+            if form in text:
+                text = text.replace(form, "***")
+        return text
 
 
 class TextFormatter(logging.Formatter):
@@ -65,7 +68,7 @@ class TextFormatter(logging.Formatter):
         message = record.getMessage() if hasattr(record, "is_block") else one_line(record.getMessage())
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {message}"
         if fields:
-            line += f"  [{' '.join(one_line(str(fields[key])) for key in ('handler', 'requestId') if key in fields)}]"
+            line += f"  [{' '.join(one_line(str(fields[key])) for key in ('handler', 'request_id') if key in fields)}]"
         return self._redact(line + _traceback_of(self, record))
 
 
@@ -77,6 +80,11 @@ class JsonFormatter(logging.Formatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
+        written: str | None = getattr(record, "as_json", None)
+        if written is not None:
+            message = encode_basestring_ascii(record.getMessage())
+            head = f'{{"level":"{record.levelname}","logger":"{record.name}","message":{message}'
+            return self._redact(f"{head},{written[1:]}")
         line: dict[str, Any] = {
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname,
@@ -102,9 +110,9 @@ def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
 
 def request_fields(request: RequestFields) -> dict[str, Any]:
     """The fields that every line of a request carries."""
-    fields: dict[str, Any] = {"requestId": request.request_id, "handler": request.handler_name}
+    fields: dict[str, Any] = {"request_id": request.request_id, "handler": request.handler_name}
     if request.call_id is not None:
-        fields["callId"] = request.call_id
+        fields["call_id"] = request.call_id
     return fields
 
 

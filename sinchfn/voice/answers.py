@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sinchfn.voice.svaml.builders import AceSvamlBuilder, PieSvamlBuilder
 from sinchfn.voice.svaml.document import Svaml
-from sinchfn.voice.svaml.schemas import SAY_CHARS
+from sinchfn.voice.svaml.limits import SAY_CHARS
 
 UNAVAILABLE = "We are sorry, this service is not available at the moment. Please try again later."
 INVALID_INPUT = "Sorry, that was not a valid choice."

@@ -67,8 +67,8 @@ class KeyValue(NamedTuple):
 class KeyValues(Sequence[KeyValue]):
     """Call headers or cookies: a sequence of `KeyValue` in wire order that can also be asked by key.
 
-    `data.cookies["step"]`, `.get("step")`, `"step" in data.cookies`. Keys are exact; of a repeated key the last one
-    counts, as in `to_dict()`.
+    `data.cookies["step"]`, `data.cookies.get("step")`. Keys are exact; of a repeated key the last one counts, as in
+    `to_dict()`.
     """
 
     __slots__ = ("_items",)
@@ -138,8 +138,11 @@ class Whole(fields.Integer):
     """An integer; `12.0` is one too, `true` and `"12"` are not."""
 
     def _validated(self, value: Any) -> int:
-        integral = isinstance(value, float) and value.is_integer()
-        return super()._validated(int(value) if integral else value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int):
+            raise self.make_error("validator_failed")
+        return super()._validated(value)
 
 
 class Flag(fields.Field[bool]):
@@ -163,6 +166,9 @@ class Amount(fields.Decimal):
 
 class Instant(fields.AwareDateTime):
     """A date-time in any form of `DATE_TIME`, as an aware `datetime` in UTC; digits beyond microseconds are dropped."""
+
+    def __init__(self) -> None:
+        super().__init__(default_timezone=UTC)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
         if not isinstance(value, str) or DATE_TIME.fullmatch(value) is None:

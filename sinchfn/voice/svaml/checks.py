@@ -57,11 +57,11 @@ def _warnings(answer: dict[object, object], event: str) -> Iterator[Fault]:
 
 def _misplaced(item: object, path: str, event: str, allowed: Mapping[str, tuple[str, ...]]) -> Iterator[Fault]:
     """A warning, unless no event at all knows the name: that is a fault already."""
-    name = _name(item)
-    events = [other for other, names in allowed.items() if name in map(str.lower, names)]
-    if events:
-        here = ", ".join(allowed[event])
-        yield Fault(path, f"{name} is documented for {', '.join(events)}, not for {event}. Documented there: {here}.")
+    wanted = _name(item)
+    events = {other: name for other, names in allowed.items() for name in names if name.lower() == wanted}
+    for name in list(events.values())[:1]:
+        elsewhere, here = ", ".join(events), ", ".join(allowed[event])
+        yield Fault(path, f"{name} is documented for {elsewhere}, not for {event}. Documented there: {here}.")
 
 
 def _name(item: object) -> str:

@@ -13,10 +13,10 @@ from marshmallow import ValidationError
 from sinchfn.voice.svaml.document import SvamlBuilder
 from sinchfn.voice.svaml.faults import svaml_error
 from sinchfn.voice.svaml.options import RecordingOptions
+from sinchfn.voice.svaml.parts import RECORDING
 from sinchfn.voice.svaml.schemas import (
     ANSWER,
     PLAY_FILES,
-    RECORDING,
     SAY,
     SEND_DTMF,
     SET_COOKIE,
@@ -101,5 +101,5 @@ def recording_part(destination_url: str, options: RecordingOptions) -> Wire:
     locale = plain.pop("transcription_locale", None)
     given = plain.pop("transcription_options", None)
     transcribed = switched_on(given, enabled=enabled, locale=locale)
-    values = {"destination_url": destination_url, **plain, "transcription_options": transcribed}
-    return part(RECORDING, "startRecording.options", values)
+    plain["transcription_options"] = transcribed
+    return part(RECORDING, "startRecording.options", {"destination_url": destination_url}, plain)

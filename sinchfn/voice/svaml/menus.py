@@ -7,9 +7,11 @@ from typing import Any, Self
 
 from sinchfn.errors import SvamlError
 from sinchfn.voice.svaml.faults import describe
-from sinchfn.voice.svaml.fields import Whole, between, wire_name
+from sinchfn.voice.svaml.fields import Whole, wire_name
+from sinchfn.voice.svaml.limits import between
+from sinchfn.voice.svaml.parts import MAIN_MENU, MENU, OPTION
 from sinchfn.voice.svaml.prompts import as_prompt
-from sinchfn.voice.svaml.schemas import MAIN_MENU, MENU, OPTION, RUN_MENU
+from sinchfn.voice.svaml.schemas import RUN_MENU
 from sinchfn.voice.svaml.wire import Wire, check_item, check_value, fresh
 
 #: What a menu has if nothing else is said; always sent, because the platform's own defaults differ.
@@ -143,7 +145,8 @@ class MenuBuilder:
     def _menu(self) -> Wire:
         if "mainPrompt" not in self._settings:
             raise SvamlError(f'menu "{self._id}" has no prompt: say what the caller hears with .prompt("…").')
-        menu = {"id": self._id, "repeatPrompt": self._settings["mainPrompt"], **self._settings}
+        prompt = self._settings["mainPrompt"]
+        menu = {"id": self._id, "mainPrompt": prompt, "repeatPrompt": prompt, **self._settings}
         if self._options:
             menu["options"] = [{"dtmf": digit, "action": action} for digit, action in self._options.items()]
         return menu

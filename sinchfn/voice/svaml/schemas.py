@@ -1,7 +1,7 @@
-"""One marshmallow schema for every instruction, action and object inside them: the only place that knows the limits.
+"""One marshmallow schema for every instruction and action, and one for the whole answer.
 
-Source of fields, required keys and limits: OpenAPI Voice v1, unless a line says otherwise. Lists that the platform
-keeps open (locales, recording formats) are not closed here.
+Source of fields and required keys: OpenAPI Voice v1, unless a line says otherwise. Lists that the platform keeps open
+(locales, recording formats) are not closed here.
 """
 
 from __future__ import annotations
@@ -9,147 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from marshmallow import ValidationError
-
-from sinchfn.errors import did_you_mean
-from sinchfn.voice.svaml.faults import shorten
-from sinchfn.voice.svaml.fields import (
-    Choice,
-    Errors,
-    Flag,
-    Listing,
-    Named,
-    Part,
-    SecretText,
-    Text,
-    Whole,
-    WireSchema,
+from sinchfn.voice.svaml.fields import Choice, Errors, Flag, Listing, Named, Part, Text, Whole, WireSchema, named
+from sinchfn.voice.svaml.limits import (
+    CALL_SECONDS,
+    CONFERENCE_ID_CHARS,
+    PARK_SECONDS,
+    SAY_CHARS,
     at_least,
     at_most_chars,
     between,
-    matches,
-    named,
-    number_of,
-    total_bytes,
+    check_call_headers,
+    check_cookies,
+    check_dtmf,
 )
-from sinchfn.voice.svaml.options import ConferenceDtmfMode, Digit, Indications, Moh, SampleRate
+from sinchfn.voice.svaml.options import Indications, Moh
+from sinchfn.voice.svaml.parts import (
+    MENU,
+    RECORDING,
+    AmdSchema,
+    CallHeaderSchema,
+    ConferenceDtmfSchema,
+    SipDestination,
+    StreamDestination,
+    StreamingSchema,
+    UserDestination,
+    check_menus,
+    no_such_menu,
+)
 from sinchfn.voice.svaml.prompts import check_tts_length
-
-#: Characters of one `say`.
-SAY_CHARS = 600
-#: Characters of a conference's id.
-CONFERENCE_ID_CHARS = 64
-#: Seconds that a connected call may last.
-CALL_SECONDS = 4 * 60 * 60
-#: Seconds that a call may be parked.
-PARK_SECONDS = 600
-
-#: Id of the menu that a `runMenu` begins with.
-MAIN_MENU = "main"
-
-check_cookies = total_bytes(1024, "cookies of an answer")
-check_call_headers = total_bytes(1024, "call headers")
-check_dtmf = matches("[0-9#w]*", "the digits 0-9, # and w (a pause of 500 ms)")
-check_option_action = matches(r"(?:menu|return)\([^()]+\)", "menu(<id of a menu>) or return(<value>)")
-check_stream_endpoint = matches(
-    r"(?s)/.*|(?i:wss?)://.+", 'a URL that begins with "wss://", or a path such as "/stream"'
-)
-
-
-def check_menus(menus: list[dict[str, Any]]) -> None:
-    """Refuse menus of which none or several are the main one, and options that lead to a menu that is not there."""
-    ids = [menu["id"] for menu in menus]
-    if ids.count(MAIN_MENU) != 1:
-        raise ValidationError(f'exactly one menu must have the id "{MAIN_MENU}", found {ids.count(MAIN_MENU)}.')
-    if errors := {index: found for index, menu in enumerate(menus) if (found := _lost_options(menu, ids))}:
-        raise ValidationError(errors)
-
-
-def target_of(action: str) -> str | None:
-    """The id of the menu that an option leads to; None if it returns a value."""
-    return action[len("menu(") : -1] if action.startswith("menu(") else None
-
-
-def _lost_options(menu: dict[str, Any], ids: list[str]) -> Errors:
-    lost = {
-        index: {"action": [_no_such_menu(target, ids)]}
-        for index, option in enumerate(menu.get("options", ()))
-        if (target := target_of(option["action"])) is not None and target not in ids
-    }
-    return {"options": lost} if lost else {}
-
-
-def _no_such_menu(found: str, ids: list[str]) -> str:
-    hint = did_you_mean(shorten(found), ids)
-    return f'there is no such menu: "{shorten(found)}".{hint} The ids are: {", ".join(map(shorten, ids)) or "none"}.'
-
-
-class UserDestination(WireSchema):
-    type = Choice("username", fold=True, required=True)
-    endpoint = Text(required=True)
-
-
-class SipDestination(WireSchema):
-    type = Choice("sip", fold=True, required=True)
-    endpoint = Text(required=True)
-
-
-class StreamDestination(WireSchema):
-    type = Choice("Websocket", fold=True, required=True)
-    endpoint = Text(required=True, validate=check_stream_endpoint)
-
-
-class CallHeaderSchema(WireSchema):
-    key = Text(required=True)
-    value = Text(required=True, empty=True)
-
-
-class AmdSchema(WireSchema):
-    enabled = Flag()
-    async_ = Flag(data_key="async")
-
-
-class ConferenceDtmfSchema(WireSchema):
-    mode = Choice(*get_args(ConferenceDtmfMode))
-    max_digits = Whole(at_least(1))
-    timeout_mills = Whole(at_least(1))
-
-
-class StreamingSchema(WireSchema):
-    version = Whole(at_least(1))
-    sample_rate = Whole(number_of(*get_args(SampleRate)))
-
-
-class TranscriptionSchema(WireSchema):
-    enabled = Flag()
-    locale = Text()
-
-
-class RecordingSchema(WireSchema):
-    destination_url = Text()
-    credentials = SecretText()
-    format = Text()
-    notification_events = Flag()
-    transcription_options = Part(TranscriptionSchema())
-
-
-class OptionSchema(WireSchema):
-    dtmf = Choice(*get_args(Digit), required=True)
-    action = Text(required=True, validate=check_option_action)
-
-
-class MenuSchema(WireSchema):
-    id = Text(required=True)
-    main_prompt = Text(validate=check_tts_length)
-    repeat_prompt = Text(validate=check_tts_length)
-    repeats = Whole(at_least(0))
-    max_digits = Whole(at_least(1))
-    timeout_mills = Whole(at_least(1))
-    max_timeout_mills = Whole(at_least(1))
-    options = Listing(Part(OptionSchema()))
-
-
-# --- instructions
 
 
 class SaySchema(WireSchema):
@@ -181,14 +68,11 @@ class AnswerSchema(WireSchema):
 
 class StartRecordingSchema(WireSchema):
     name = named("startRecording")
-    options = Part(RecordingSchema())
+    options = Part(RECORDING)
 
 
 class StopRecordingSchema(WireSchema):
     name = named("stopRecording")
-
-
-# --- actions
 
 
 class HangupSchema(WireSchema):
@@ -220,7 +104,7 @@ class ConnectMxpSchema(WireSchema):
     callheaders = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
     # From the platform's page on in-app recording; its OpenAPI file does not have them.
     record = Flag()
-    recording_options = Part(RecordingSchema())
+    recording_options = Part(RECORDING)
 
 
 class ConnectConfSchema(WireSchema):
@@ -255,13 +139,13 @@ class RunMenuSchema(WireSchema):
     locale = Text()
     main_menu = Text()
     enable_voice = Flag()
-    menus = Listing(Part(MenuSchema()), validate=check_menus)
+    menus = Listing(Part(MENU), validate=check_menus)
 
     def cross_errors(self, data: Mapping[str, Any]) -> Errors:
         errors: Errors = {}
         ids = [menu["id"] for menu in data.get("menus", ())]
         if (main := data.get("mainMenu")) is not None and main not in ids:
-            errors["mainMenu"] = [_no_such_menu(main, ids)]
+            errors["mainMenu"] = [no_such_menu(main, ids)]
         if data.get("enableVoice") and "locale" not in data:
             errors["locale"] = ["is required when enableVoice is true."]
         return errors
@@ -294,10 +178,6 @@ CONNECT_STREAM = ConnectStreamSchema()
 RUN_MENU = RunMenuSchema()
 PARK = ParkSchema()
 ACTIONS = (HANGUP, CONTINUE, CONNECT_PSTN, CONNECT_MXP, CONNECT_CONF, CONNECT_SIP, CONNECT_STREAM, RUN_MENU, PARK)
-
-MENU = MenuSchema()
-OPTION = OptionSchema()
-RECORDING = RecordingSchema()
 
 
 def check_answer_cookies(instructions: list[dict[str, Any]]) -> None:

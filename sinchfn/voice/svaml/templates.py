@@ -8,6 +8,7 @@ from typing import NamedTuple
 from sinchfn.errors import SvamlError
 from sinchfn.voice.svaml.menus import MenuBuilder
 from sinchfn.voice.svaml.options import Digit
+from sinchfn.voice.svaml.prompts import as_prompt
 
 
 class Key(NamedTuple):
@@ -40,7 +41,10 @@ class MenuTemplates:
 
     @staticmethod
     def yes_no(question: str) -> MenuBuilder:
-        """Returns `yes` (1) or `no` (2)."""
+        """Returns `yes` (1) or `no` (2).
+
+        :param question: words, or a prompt or URL as `MenuBuilder.prompt` takes it.
+        """
         return _menu(question, Key("1", "yes", "yes"), Key("2", "no", "no"))
 
     @staticmethod
@@ -54,7 +58,7 @@ class MenuTemplates:
         if not 1 <= len(spoken) <= len(CHOICE_DIGITS):
             raise SvamlError(f"a language menu takes 1 to {len(CHOICE_DIGITS)} languages, found {len(spoken)}.")
         choices = zip(CHOICE_DIGITS, spoken.items(), strict=False)
-        return _menu("", *(Key(digit, name, value) for digit, (name, value) in choices))
+        return _menu("Please choose your language.", *(Key(digit, name, value) for digit, (name, value) in choices))
 
     @staticmethod
     def after_hours(company_name: str, business_hours: str) -> MenuBuilder:
@@ -126,7 +130,7 @@ class MenuTemplates:
 
 def _menu(opening: str, *keys: Key) -> MenuBuilder:
     spoken = " ".join(f"For {key.purpose}, press {key.digit}." for key in keys)
-    menu = MenuBuilder().prompt(f"{opening} {spoken}".strip())
+    menu = MenuBuilder().prompt(f"{as_prompt(opening)};{as_prompt(spoken)}")
     menu.repeat_prompt(f"Sorry, that did not work. {spoken}")
     for key in keys:
         menu.option(key.digit, f"return({key.value})")

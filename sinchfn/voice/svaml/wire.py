@@ -22,16 +22,14 @@ def wire(schema: WireSchema, required: Mapping[str, object] | None = None, /, **
     :raises SvamlError: a value that the schema does not take.
     """
     name = wire_name(schema)
-    item: Wire = {"name": name}
-    for key, value in (required or {}).items():
-        _put(item, schema, name, key, value)
-    item.update(part(schema, name, options))
-    return item
+    return {"name": name, **part(schema, name, required or {}, options)}
 
 
-def part(schema: WireSchema, label: str, options: Mapping[str, object]) -> Wire:
-    """An object inside an item: those `options` that are not None, under their names on the wire."""
+def part(schema: WireSchema, label: str, required: Mapping[str, object], options: Mapping[str, object]) -> Wire:
+    """The same for an object inside an item, which has no name; messages begin with `label`."""
     item: Wire = {}
+    for key, value in required.items():
+        _put(item, schema, label, key, value)
     for key, value in options.items():
         if value is not None:
             _put(item, schema, label, key, value)

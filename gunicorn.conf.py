@@ -1,0 +1,32 @@
+"""gunicorn's settings for functions: callbacks that must be answered at once, beside sockets that live for minutes.
+
+Found by itself when gunicorn is started in this folder (`gunicorn wsgi:app`); copy it beside your own wsgi.py.
+"""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+# Threads, because a handler mostly waits for others; and keep-alive, which the sync worker does not have.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+threads = int(os.environ.get("THREADS", "16"))
+
+# Longer than a proxy or load balancer keeps its side open, so that it never sends into a connection just closed.
+keepalive = 75
+
+# A worker that does not answer its heartbeat is replaced. It does not bound a request: gthread never ends one.
+timeout = 30
+# At a restart running calls get this long to end.
+graceful_timeout = 15
+
+# Since gunicorn 25.1 it would open a control socket in the home folder, which fails on a read-only file system, and two
+# instances fight over it.
+control_socket_disable = True
+
+# The heartbeat file must not be on a disk, where a slow write would look like a worker that hangs.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+
+# The function writes a line for every request it answers; gunicorn's own would be a second one.
+accesslog = None
+errorlog = "-"

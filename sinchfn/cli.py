@@ -1,0 +1,153 @@
+"""The ``sinchfn`` command: Flask's commands, and our own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+from flask import Flask
+from flask.cli import FlaskGroup
+from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
+
+from .app import build_app, create_app
+from .config import FunctionConfig, load_config
+from .errors import StartupError
+from .exports import CALLBACKS
+from .jsontext import loads
+from .signatures import ApplicationScheme
+
+#: Where gunicorn and ``sinchfn dev`` listen by default.
+LOCAL = "http://127.0.0.1:8000"
+
+#: What ``sinchfn dev`` watches besides the modules that are loaded.
+WATCHED = ("*.py", "*/*.py", ".env", "sinch.json")
+
+
+@click.group(cls=FlaskGroup, create_app=create_app, add_version_option=False)
+@click.version_option(package_name="sinchfn", message="%(prog)s %(version)s")
+def main() -> None:
+    """Run communication functions: voice callbacks, webhooks and HTTP endpoints out of one function.py."""
+
+
+@main.command(with_appcontext=False)
+@click.argument("function", required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+def dev(function: str | None, host: str, port: int) -> None:
+    """Serve FUNCTION for development; load it anew when a file changes.
+
+    FUNCTION is a function.py or its folder; default: SINCHFN_FUNCTION, else ./function.py. Signatures are not checked
+    (unless WEBHOOK_PROTECTION=always), SVAML is checked strictly, errors show their cause.
+    """
+    folder = _folder(function)
+    # The process that only watches for changes need not load the function.
+    app = _app_or_problem(function) if is_running_from_reloader() else _not_served
+    run_simple(
+        host,
+        port,
+        app,
+        use_reloader=True,
+        reloader_type="stat",  # watchdog 7 and later makes Werkzeug's own choice fall silent
+        extra_files=[str(file) for pattern in WATCHED for file in folder.glob(pattern)],
+        threaded=True,
+        request_handler=_RequestHandler,
+    )
+
+
+def _folder(function: str | None) -> Path:
+    path = Path(function or os.environ.get("SINCHFN_FUNCTION") or "function.py")
+    return path if path.is_dir() else path.parent
+
+
+def _app_or_problem(function: str | None) -> Any:
+    try:
+        return build_app(function, debug=True)
+    except StartupError as error:
+        # Stay up, so that the reloader sees the file being mended.
+        click.secho(str(error), err=True, fg="red")
+        return _problem(str(error))
+
+
+def _problem(message: str) -> Flask:
+    app = Flask("sinchfn", static_folder=None)
+
+    @app.errorhandler(404)
+    def explain(_: Exception) -> tuple[dict[str, str], int]:
+        return {"error": message}, 500
+
+    return app
+
+
+def _not_served(environ: Any, start_response: Any) -> Any:
+    raise AssertionError("the watching process serves nothing")
+
+
+class _RequestHandler(WSGIRequestHandler):
+    """Werkzeug's own line only for what the function's log has no line for: 404s and static files."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if "sinchfn.logged" not in getattr(self, "environ", {}):
+            super().log_request(code, size)
+
+
+@main.command(with_appcontext=False)
+@click.argument("payload", type=click.File("rb"))
+@click.option("--url", help=f"URL to call; default: {LOCAL}, or SINCHFN_PUBLIC_URL with --public.")
+@click.option("--public", is_flag=True, help="Call SINCHFN_PUBLIC_URL instead of this machine.")
+@click.option("--function", "source", help="The function whose settings are used; default as for `dev`.")
+def sign(payload: Any, url: str | None, public: bool, source: str | None) -> None:
+    """Print a curl command that posts PAYLOAD with a valid signature.
+
+    PAYLOAD is a JSON file with a call event, or - for standard input. Key and secret are VOICE_APPLICATION_KEY and
+    VOICE_APPLICATION_SECRET, from the environment or the function's .env. The signature holds for as long as
+    SINCHFN_WEBHOOK_TOLERANCE says, five minutes by default.
+    """
+    body = payload.read()
+    _warn_about(body)
+    config = _config(source)
+    target = url or (config["SINCHFN_PUBLIC_URL"] if public else LOCAL)
+    if not target:
+        raise click.UsageError("--public needs SINCHFN_PUBLIC_URL to be set.")
+    key, secret = config.require_variable("VOICE_APPLICATION_KEY"), config.require_secret("VOICE_APPLICATION_SECRET")
+    headers = ApplicationScheme(key, secret).headers("POST", _signed_path(target, config), "application/json", body)
+    data = f"@{payload.name}" if payload.name != "<stdin>" else body.decode("utf-8", "replace")
+    parts = ["curl", "-sS", target, *(f"-H{name}: {value}" for name, value in headers.items()), "--data-binary", data]
+    click.echo(" ".join(shlex.quote(part) for part in parts))
+
+
+def _config(source: str | None) -> FunctionConfig:
+    path = Path(source or os.environ.get("SINCHFN_FUNCTION") or "function.py")
+    if path.exists() or not path.suffix:
+        folder = path if path.is_dir() else path.parent
+    else:
+        folder = Path.cwd()
+    return load_config(folder.resolve())
+
+
+def _signed_path(target: str, config: FunctionConfig) -> str:
+    # A server that knows its public URL expects that URL's path to be signed, wherever it is really called.
+    path = urlsplit(target).path or "/"
+    public = config["SINCHFN_PUBLIC_URL"]
+    base = urlsplit(public).path if public else ""
+    if not base or path == base or path.startswith(f"{base}/"):
+        return path
+    return base + path if path != "/" else base
+
+
+def _warn_about(body: bytes) -> None:
+    try:
+        event = loads(body).get("event")
+    except (ValueError, AttributeError):
+        click.secho("The payload is not a JSON object; the function will answer 400.", err=True, fg="yellow")
+        return
+    if str(event).lower() not in CALLBACKS:
+        click.secho(
+            f"The payload has no event out of {', '.join(CALLBACKS)}: sent to the root, it is no callback. "
+            "Add one, or give --url with the path of the callback, such as --url http://127.0.0.1:8000/ice",
+            err=True,
+            fg="yellow",
+        )

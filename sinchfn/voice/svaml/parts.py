@@ -1,0 +1,116 @@
+"""One marshmallow schema for every object inside an instruction or action. Source: OpenAPI Voice v1."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from marshmallow import ValidationError
+
+from sinchfn.errors import did_you_mean
+from sinchfn.voice.svaml.faults import shorten
+from sinchfn.voice.svaml.fields import Choice, Errors, Flag, Listing, Part, SecretText, Text, Whole, WireSchema
+from sinchfn.voice.svaml.limits import at_least, check_option_action, check_stream_endpoint, number_of
+from sinchfn.voice.svaml.options import ConferenceDtmfMode, Digit, SampleRate
+from sinchfn.voice.svaml.prompts import check_tts_length
+
+#: Id of the menu that a `runMenu` begins with.
+MAIN_MENU = "main"
+
+
+def check_menus(menus: list[dict[str, Any]]) -> None:
+    """Refuse menus of which none or several are the main one, and options that lead to a menu that is not there."""
+    ids = [menu["id"] for menu in menus]
+    if ids.count(MAIN_MENU) != 1:
+        raise ValidationError(f'exactly one menu must have the id "{MAIN_MENU}", found {ids.count(MAIN_MENU)}.')
+    if errors := {index: found for index, menu in enumerate(menus) if (found := _lost_options(menu, ids))}:
+        raise ValidationError(errors)
+
+
+def target_of(action: str) -> str | None:
+    """The id of the menu that an option leads to; None if it returns a value."""
+    return action[len("menu(") : -1] if action.startswith("menu(") else None
+
+
+def _lost_options(menu: dict[str, Any], ids: list[str]) -> Errors:
+    lost = {
+        index: {"action": [no_such_menu(target, ids)]}
+        for index, option in enumerate(menu.get("options", ()))
+        if (target := target_of(option["action"])) is not None and target not in ids
+    }
+    return {"options": lost} if lost else {}
+
+
+def no_such_menu(found: str, ids: list[str]) -> str:
+    """What to say about an id that no menu has."""
+    hint = did_you_mean(shorten(found), ids)
+    return f'there is no such menu: "{shorten(found)}".{hint} The ids are: {", ".join(map(shorten, ids)) or "none"}.'
+
+
+class UserDestination(WireSchema):
+    type = Choice("username", fold=True, required=True)
+    endpoint = Text(required=True)
+
+
+class SipDestination(WireSchema):
+    type = Choice("sip", fold=True, required=True)
+    endpoint = Text(required=True)
+
+
+class StreamDestination(WireSchema):
+    type = Choice("Websocket", fold=True, required=True)
+    endpoint = Text(required=True, validate=check_stream_endpoint)
+
+
+class CallHeaderSchema(WireSchema):
+    key = Text(required=True)
+    value = Text(required=True, empty=True)
+
+
+class AmdSchema(WireSchema):
+    enabled = Flag()
+    async_ = Flag(data_key="async")
+
+
+class ConferenceDtmfSchema(WireSchema):
+    mode = Choice(*get_args(ConferenceDtmfMode))
+    max_digits = Whole(at_least(1))
+    timeout_mills = Whole(at_least(1))
+
+
+class StreamingSchema(WireSchema):
+    version = Whole(at_least(1))
+    sample_rate = Whole(number_of(*get_args(SampleRate)))
+
+
+class TranscriptionSchema(WireSchema):
+    enabled = Flag()
+    locale = Text()
+
+
+class RecordingSchema(WireSchema):
+    destination_url = Text()
+    credentials = SecretText()
+    format = Text()
+    notification_events = Flag()
+    transcription_options = Part(TranscriptionSchema())
+
+
+class OptionSchema(WireSchema):
+    dtmf = Choice(*get_args(Digit), required=True)
+    action = Text(required=True, validate=check_option_action)
+
+
+class MenuSchema(WireSchema):
+    id = Text(required=True)
+    main_prompt = Text(validate=check_tts_length)
+    repeat_prompt = Text(validate=check_tts_length)
+    repeats = Whole(at_least(0))
+    max_digits = Whole(at_least(1))
+    timeout_mills = Whole(at_least(1))
+    max_timeout_mills = Whole(at_least(1))
+    options = Listing(Part(OptionSchema()))
+
+
+OPTION = OptionSchema()
+MENU = MenuSchema()
+RECORDING = RecordingSchema()
