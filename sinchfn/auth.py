@@ -62,7 +62,8 @@ class BasicAuth:
         if given is None:
             return False
         # Every pair is compared, so the time taken does not tell which one was close.
-        return any([hmac.compare_digest(given, pair) for pair in self._pairs])
+        results = [hmac.compare_digest(given, pair) for pair in self._pairs]
+        return any(results)
 
     def __repr__(self) -> str:
         return f"<BasicAuth with {len(self._pairs)} pairs>"

@@ -60,7 +60,9 @@ def dev(function: str | None, host: str, port: int) -> None:
 
 def _folder(function: str | None) -> Path:
     path = Path(function or os.environ.get("SINCHFN_FUNCTION") or "function.py")
-    return path if path.is_dir() else path.parent
+    if path.is_dir():
+        return path
+    return path.parent if path.suffix == ".py" else Path.cwd()  # else the dotted name of a module
 
 
 def _app_or_problem(function: str | None) -> Any:
@@ -120,12 +122,7 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
 
 
 def _config(source: str | None) -> FunctionConfig:
-    path = Path(source or os.environ.get("SINCHFN_FUNCTION") or "function.py")
-    if path.exists() or not path.suffix:
-        folder = path if path.is_dir() else path.parent
-    else:
-        folder = Path.cwd()
-    return load_config(folder.resolve())
+    return load_config(_folder(source).resolve())
 
 
 def _signed_path(target: str, config: FunctionConfig) -> str:

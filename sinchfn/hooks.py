@@ -20,6 +20,7 @@ from .requests import FunctionRequest, is_json
 from .services.logs import request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
+from .signatures import ApplicationScheme
 from .voice.callbacks import CALLBACKS as CALLBACK_TYPES
 
 _log = logging.getLogger("sinchfn")
@@ -45,15 +46,26 @@ def verify_signature(invocation: Invocation) -> None:
         "body": invocation.body,
     }
     paths = called_paths(environ, invocation.function)
-    for path in paths:
-        try:
-            return scheme.verify(path=path, **signed)
-        except SignatureError as error:
-            reason = str(error)
+    reason = _refusal(scheme, paths, signed)
+    if reason is None:
+        return
     if invocation.function.config.is_development:
         reason = f"{reason}. {scheme.explain(path=paths[0], alternatives=_other_paths(invocation), **signed)}"
     _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
     raise Unauthorized("The signature of this request does not hold.")
+
+
+def _refusal(scheme: ApplicationScheme, paths: tuple[str, ...], signed: dict[str, Any]) -> str | None:
+    """Why the signature holds for none of the paths; None if it holds for one."""
+    reason: str | None = None
+    for path in paths:
+        try:
+            scheme.verify(path=path, **signed)
+        except SignatureError as error:
+            reason = str(error)
+        else:
+            return None
+    return reason
 
 
 def check_basic_auth(invocation: Invocation) -> None:

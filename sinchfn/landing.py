@@ -38,8 +38,9 @@ _PAGE = """<!doctype html>
 
 def landing_page(function: Function) -> str:
     """The page, as HTML."""
-    rows = "\n".join(
-        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in (method, function.url_prefix + path, name))}</tr>"
-        for method, path, name in function.listing()
-    )
+    rows = "\n".join(_row(method, function.url_prefix + path, name) for method, path, name in function.listing())
     return _PAGE.format(name=escape(function.name), rows=rows or "<tr><td colspan=3>no handlers yet</td></tr>")
+
+
+def _row(*cells: str) -> str:
+    return f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in cells)}</tr>"

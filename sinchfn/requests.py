@@ -14,7 +14,6 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from . import jsontext
 from .invocation import Invocation, request_id_of
 
-
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
 

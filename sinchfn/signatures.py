@@ -13,23 +13,18 @@ import hmac
 import re
 import time
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from itertools import product
 from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
-from sinchfn.errors import SignatureError
+from .errors import SignatureError
+from .timestamps import read_timestamp, write_timestamp
 
 #: Scheme -> the exports it guards. Other spellings (case, `-`, `_`) of a name are guarded too.
 GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "application": ("ice", "ace", "pie", "dice", "notify"),
     }
-)
-
-#: The platform's x-timestamp: seconds, fraction (7 digits are usual) and offset may be missing; no offset means UTC.
-TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 )
 
 #: Content types that a proxy may have changed or dropped; one official SDK signs the word "undefined" for none.
@@ -123,7 +118,7 @@ class ApplicationScheme:
         :param now: seconds since 1970; the current time unless told.
         :raises SignatureError: a text cannot stand in an HTTP request.
         """
-        timestamp = _platform_format(time.time() if now is None else now)
+        timestamp = write_timestamp(time.time() if now is None else now)
         return {
             "content-type": content_type,
             "x-timestamp": timestamp,
@@ -274,18 +269,10 @@ def _md5_of(body: bytes) -> bytes:
 
 def _seconds(timestamp: str) -> float:
     """An `x-timestamp` as seconds since 1970."""
-    if not TIMESTAMP.fullmatch(timestamp):
-        raise SignatureError("x-timestamp is not an ISO 8601 date-time")
     try:
-        moment = datetime.fromisoformat(timestamp)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        raise SignatureError("x-timestamp is no date and time that exists") from None
-
-
-def _platform_format(now: float) -> str:
-    """A moment as the platform writes it: UTC, seven digits of fraction, `Z`."""
-    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
+        return read_timestamp(timestamp).timestamp()
+    except ValueError as error:
+        raise SignatureError(f"x-timestamp is not usable: {error}") from None
 
 
 def _others(part: str, own: str, paths: Iterable[str]) -> Iterable[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sinchfn.voice.svaml.builders import AceSvamlBuilder, PieSvamlBuilder
-from sinchfn.voice.svaml.document import Svaml
-from sinchfn.voice.svaml.limits import SAY_CHARS
+from .svaml.builders import AceSvamlBuilder, PieSvamlBuilder
+from .svaml.document import Svaml
+from .svaml.limits import SAY_CHARS
 
 UNAVAILABLE = "We are sorry, this service is not available at the moment. Please try again later."
 INVALID_INPUT = "Sorry, that was not a valid choice."

@@ -11,25 +11,21 @@ The fields are those of the Voice API v1 schema, and what its official SDKs are 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
 
 from marshmallow import ValidationError, fields
 
+from ..timestamps import read_timestamp
+
 logger = logging.getLogger("sinchfn.voice")
 
 #: How a log line names what was found in the JSON.
 JSON_TYPES: Mapping[type, str] = MappingProxyType(
     {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
-)
-
-#: The platform's date-times: seconds, fraction (7 digits are usual) and offset may be missing; no offset means UTC.
-DATE_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 )
 
 T = TypeVar("T")
@@ -164,18 +160,15 @@ class Amount(fields.Decimal):
         return super()._validated(value)
 
 
-class Instant(fields.AwareDateTime):
-    """A date-time in any form of `DATE_TIME`, as an aware `datetime` in UTC; digits beyond microseconds are dropped."""
-
-    def __init__(self) -> None:
-        super().__init__(default_timezone=UTC)
+class Instant(fields.Field[datetime]):
+    """A date-time in any form the platform uses, as an aware `datetime` in UTC."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
-        if not isinstance(value, str) or DATE_TIME.fullmatch(value) is None:
+        if not isinstance(value, str):
             raise self.make_error("validator_failed")
         try:
-            return super()._deserialize(value, attr, data, **kwargs).astimezone(UTC)
-        except OverflowError:  # the year 1 or 9999 with an offset
+            return read_timestamp(value)
+        except ValueError:
             raise self.make_error("validator_failed") from None
 
 

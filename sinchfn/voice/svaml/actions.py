@@ -10,11 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
-from sinchfn.errors import SvamlError
-from sinchfn.voice.svaml.document import Svaml, SvamlBuilder
-from sinchfn.voice.svaml.faults import describe
-from sinchfn.voice.svaml.menus import MenuBuilder, run_menu_action
-from sinchfn.voice.svaml.options import (
+from ...errors import SvamlError
+from .document import Svaml, SvamlBuilder
+from .faults import describe
+from .menus import MenuBuilder, run_menu_action
+from .options import (
     AgentProvider,
     Amd,
     CallHeaders,
@@ -27,7 +27,7 @@ from sinchfn.voice.svaml.options import (
     Transport,
     WireRecordingOptions,
 )
-from sinchfn.voice.svaml.schemas import (
+from .schemas import (
     CONNECT_CONF,
     CONNECT_MXP,
     CONNECT_PSTN,
@@ -37,7 +37,7 @@ from sinchfn.voice.svaml.schemas import (
     HANGUP,
     PARK,
 )
-from sinchfn.voice.svaml.wire import merged, switched_on, wire
+from .wire import merged, switched_on, wire
 
 #: Where the agents of a provider are reached by SIP, over TCP only.
 AGENT_HOSTS: Mapping[AgentProvider, str] = {AgentProvider.ELEVENLABS: "sip.rtc.elevenlabs.io:5060"}

@@ -12,8 +12,8 @@
 
 from __future__ import annotations
 
-from sinchfn.voice.svaml.actions import Actions, ConnectActions, IceActions
-from sinchfn.voice.svaml.instructions import AnswerInstruction, DtmfInstruction, Instructions
+from .actions import Actions, ConnectActions, IceActions
+from .instructions import AnswerInstruction, DtmfInstruction, Instructions
 
 
 class IceSvamlBuilder(Instructions, DtmfInstruction, AnswerInstruction, Actions, ConnectActions, IceActions):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sinchfn.voice.svaml.faults import Fault, Faults, flatten
-from sinchfn.voice.svaml.schemas import SVAML
+from .faults import Fault, Faults, flatten
+from .schemas import SVAML
 
 #: Which event may be answered with which action: what the platform documents, and what its own Functions runtimes
 #: allow besides. Anything else is only warned about: the sources disagree, and the platform may take it.

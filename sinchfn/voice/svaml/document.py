@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Self
 
-from sinchfn.voice.svaml.wire import Wire, fresh
+from .wire import Wire, fresh
 
 
 class Svaml:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from marshmallow.exceptions import SCHEMA, ValidationError
 
-from sinchfn.errors import SvamlError
+from ...errors import SvamlError
 
 SHOWN_CHARS = 40  # of a found text or an unknown key
 

@@ -9,9 +9,9 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validates_schema
 from marshmallow.exceptions import SCHEMA
 from marshmallow.types import ErrorMessages
 
-from sinchfn.errors import did_you_mean
-from sinchfn.voice.svaml.faults import SHOWN_CHARS, describe, shorten
-from sinchfn.voice.svaml.limits import Check
+from ...errors import did_you_mean
+from .faults import SHOWN_CHARS, describe, shorten
+from .limits import Check
 
 T = TypeVar("T")
 Errors = dict[Any, Any]

@@ -10,11 +10,11 @@ from typing import Self, Unpack
 
 from marshmallow import ValidationError
 
-from sinchfn.voice.svaml.document import SvamlBuilder
-from sinchfn.voice.svaml.faults import svaml_error
-from sinchfn.voice.svaml.options import RecordingOptions
-from sinchfn.voice.svaml.parts import RECORDING
-from sinchfn.voice.svaml.schemas import (
+from .document import SvamlBuilder
+from .faults import svaml_error
+from .options import RecordingOptions
+from .parts import RECORDING
+from .schemas import (
     ANSWER,
     PLAY_FILES,
     SAY,
@@ -24,7 +24,7 @@ from sinchfn.voice.svaml.schemas import (
     STOP_RECORDING,
     check_answer_cookies,
 )
-from sinchfn.voice.svaml.wire import Wire, part, switched_on, wire
+from .wire import Wire, part, switched_on, wire
 
 
 class Instructions(SvamlBuilder):

@@ -11,7 +11,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from sinchfn.voice.svaml.faults import describe
+from .faults import describe
 
 Check = Callable[[Any], None]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from sinchfn.errors import SvamlError
-from sinchfn.voice.svaml.faults import describe
-from sinchfn.voice.svaml.fields import Whole, wire_name
-from sinchfn.voice.svaml.limits import between
-from sinchfn.voice.svaml.parts import MAIN_MENU, MENU, OPTION
-from sinchfn.voice.svaml.prompts import as_prompt
-from sinchfn.voice.svaml.schemas import RUN_MENU
-from sinchfn.voice.svaml.wire import Wire, check_item, check_value, fresh
+from ...errors import SvamlError
+from .faults import describe
+from .fields import Whole, wire_name
+from .limits import between
+from .parts import MAIN_MENU, MENU, OPTION
+from .prompts import as_prompt
+from .schemas import RUN_MENU
+from .wire import Wire, check_item, check_value, fresh
 
 #: What a menu has if nothing else is said; always sent, because the platform's own defaults differ.
 DEFAULTS: Mapping[str, int] = {"repeats": 2, "maxDigits": 1, "timeoutMills": 8000}

@@ -6,12 +6,12 @@ from typing import Any, get_args
 
 from marshmallow import ValidationError
 
-from sinchfn.errors import did_you_mean
-from sinchfn.voice.svaml.faults import shorten
-from sinchfn.voice.svaml.fields import Choice, Errors, Flag, Listing, Part, SecretText, Text, Whole, WireSchema
-from sinchfn.voice.svaml.limits import at_least, check_option_action, check_stream_endpoint, number_of
-from sinchfn.voice.svaml.options import ConferenceDtmfMode, Digit, SampleRate
-from sinchfn.voice.svaml.prompts import check_tts_length
+from ...errors import did_you_mean
+from .faults import shorten
+from .fields import Choice, Errors, Flag, Listing, Part, SecretText, Text, Whole, WireSchema
+from .limits import at_least, check_option_action, check_stream_endpoint, number_of
+from .options import ConferenceDtmfMode, Digit, SampleRate
+from .prompts import check_tts_length
 
 #: Id of the menu that a `runMenu` begins with.
 MAIN_MENU = "main"

@@ -6,8 +6,8 @@ import re
 
 from marshmallow import ValidationError
 
-from sinchfn.errors import SvamlError
-from sinchfn.voice.svaml.faults import describe, shorten
+from ...errors import SvamlError
+from .faults import describe, shorten
 
 #: Longest text inside one `#tts[…]`, in characters. (OpenAPI Voice v1; an account may have more.)
 TTS_CHARS = 600

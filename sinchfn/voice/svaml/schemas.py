@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from sinchfn.voice.svaml.fields import Choice, Errors, Flag, Listing, Named, Part, Text, Whole, WireSchema, named
-from sinchfn.voice.svaml.limits import (
+from .fields import Choice, Errors, Flag, Listing, Named, Part, Text, Whole, WireSchema, named
+from .limits import (
     CALL_SECONDS,
     CONFERENCE_ID_CHARS,
     PARK_SECONDS,
@@ -22,8 +22,8 @@ from sinchfn.voice.svaml.limits import (
     check_cookies,
     check_dtmf,
 )
-from sinchfn.voice.svaml.options import Indications, Moh
-from sinchfn.voice.svaml.parts import (
+from .options import Indications, Moh
+from .parts import (
     MENU,
     RECORDING,
     AmdSchema,
@@ -36,7 +36,7 @@ from sinchfn.voice.svaml.parts import (
     check_menus,
     no_such_menu,
 )
-from sinchfn.voice.svaml.prompts import check_tts_length
+from .prompts import check_tts_length
 
 
 class SaySchema(WireSchema):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from sinchfn.errors import SvamlError
-from sinchfn.voice.svaml.menus import MenuBuilder
-from sinchfn.voice.svaml.options import Digit
-from sinchfn.voice.svaml.prompts import as_prompt
+from ...errors import SvamlError
+from .menus import MenuBuilder
+from .options import Digit
+from .prompts import as_prompt
 
 
 class Key(NamedTuple):

@@ -7,9 +7,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from sinchfn.errors import did_you_mean
-from sinchfn.voice.svaml.faults import svaml_error
-from sinchfn.voice.svaml.fields import WireSchema, wire_name
+from ...errors import did_you_mean
+from .faults import svaml_error
+from .fields import WireSchema, wire_name
 
 Wire = dict[str, Any]
 
