@@ -4,6 +4,7 @@ Found by itself when gunicorn is started in this folder (`gunicorn wsgi:app`); c
 """
 
 import os
+from pathlib import Path
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
@@ -25,7 +26,8 @@ graceful_timeout = 15
 control_socket_disable = True
 
 # The heartbeat file must not be on a disk, where a slow write would look like a worker that hangs.
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None
+memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it, with a name nobody can guess
+worker_tmp_dir = str(memory) if memory.is_dir() else None
 
 # The function writes a line for every request it answers; gunicorn's own would be a second one.
 accesslog = None

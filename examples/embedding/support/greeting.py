@@ -1,0 +1,3 @@
+"""What callers of the support line hear."""
+
+GREETING = "This is the support line. Please call again tomorrow."

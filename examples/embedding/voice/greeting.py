@@ -1,0 +1,3 @@
+"""What callers of the shop hear."""
+
+GREETING = "This is the shop. Please visit our website."
