@@ -6,7 +6,7 @@ one app apart)::
     from sinchfn import signals
 
     @signals.usage_recorded.connect
-    def bill(app, invocation, record):
+    def _bill(app, invocation, record):
         ...
 
 Receivers come after the platform's own hooks and can neither stop nor reorder them. Each is guarded: one that raises
