@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 from flask import Flask
-from flask.cli import FlaskGroup
+from flask.cli import FlaskGroup, NoAppException
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
 
 from .app import build_app, create_app
@@ -18,6 +18,7 @@ from .config import FunctionConfig, load_config
 from .errors import StartupError
 from .exports import CALLBACKS
 from .jsontext import loads
+from .loading import load_function
 from .signatures import ApplicationScheme
 
 #: Where gunicorn and ``sinchfn dev`` listen by default.
@@ -27,7 +28,21 @@ LOCAL = "http://127.0.0.1:8000"
 WATCHED = ("*.py", "*/*.py", ".env", "sinch.json")
 
 
-@click.group(cls=FlaskGroup, create_app=create_app, add_version_option=False)
+class _NoFunction(NoAppException):
+    """A start-up error, shown as it is: it has its own place, cause and remedy."""
+
+    def show(self, file: Any = None) -> None:
+        click.secho(self.message, err=True, fg="red")
+
+
+def _load() -> Flask:
+    try:
+        return create_app()
+    except StartupError as error:
+        raise _NoFunction(str(error)) from None
+
+
+@click.group(cls=FlaskGroup, create_app=_load, add_version_option=False)
 @click.version_option(package_name="sinchfn", message="%(prog)s %(version)s")
 def main() -> None:
     """Run communication functions: voice callbacks, webhooks and HTTP endpoints out of one function.py."""
@@ -44,6 +59,8 @@ def dev(function: str | None, host: str, port: int) -> None:
     (unless WEBHOOK_PROTECTION=always), SVAML is checked strictly, errors show their cause.
     """
     folder = _folder(function)
+    if not Path(_source(function)).exists():
+        load_function(_source(function))  # says what is missing
     # The process that only watches for changes need not load the function.
     app = _app_or_problem(function) if is_running_from_reloader() else _not_served
     run_simple(
@@ -58,8 +75,12 @@ def dev(function: str | None, host: str, port: int) -> None:
     )
 
 
+def _source(function: str | None) -> str:
+    return function or os.environ.get("SINCHFN_FUNCTION") or "function.py"
+
+
 def _folder(function: str | None) -> Path:
-    path = Path(function or os.environ.get("SINCHFN_FUNCTION") or "function.py")
+    path = Path(_source(function))
     if path.is_dir():
         return path
     return path.parent if path.suffix == ".py" else Path.cwd()  # else the dotted name of a module

@@ -96,7 +96,8 @@ def _load_file(file: Path) -> ModuleType:
         raise
     except BaseException as error:  # also sys.exit() at the top of the file must not pass for a start
         _forget(package)
-        raise _load_error(str(file), error, file.parent) from error
+        # The message has all there is to say about bad syntax; of anything else the traceback may tell more.
+        raise _load_error(str(file), error, file.parent) from (None if isinstance(error, SyntaxError) else error)
     return module
 
 

@@ -48,10 +48,11 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
 
 
 def _route_root(method: str, event: str | None, exports: Exports) -> Route | None:
-    if method == "POST" and event in CALLBACKS and event in exports.callbacks:
-        return Route(exports.callbacks[event])
-    if method == "POST" and event == UNREADABLE and exports.callbacks and exports.root is None:
-        return Route(CALLBACK_URL)
+    if method == "POST" and exports.callbacks:
+        if event in CALLBACKS:  # one without a handler is not for `home`, which would take it unverified
+            return _found(exports.callbacks.get(event))
+        if event == UNREADABLE and exports.root is None:
+            return Route(CALLBACK_URL)
     return _found(exports.root)
 
 
