@@ -38,6 +38,7 @@ GREETING = "Welcome to Acme. Please hold the line while we connect you to the ne
 DESTINATION = "+46000000001"
 COOKIE = ("origin", "benchmark")
 
+
 class Call(NamedTuple):
     """One signed request and what must come back."""
 

@@ -16,7 +16,6 @@ from .address import proxy_fix
 from .extension import RULES, make_function, mount
 from .invocation import request_id_of
 from .responses import error_response
-from .routing import METHODS
 from .services.logs import set_up_logging
 
 
@@ -72,7 +71,7 @@ class _CatchAllAdapter:
     def match(self, *args: Any, **kwargs: Any) -> Any:
         rules = tuple(self._app.url_map.iter_rules())
         environ = self._request.environ
-        if len(rules) > len(RULES) or environ["REQUEST_METHOD"] not in METHODS or "HTTP_UPGRADE" in environ:
+        if len(rules) > len(RULES) or "HTTP_UPGRADE" in environ:
             return self._bound.match(*args, **kwargs)
         return rules[-1], {"path": self._request.path}
 

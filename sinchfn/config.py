@@ -45,10 +45,21 @@ def _whole(low: int, high: int) -> Parse:
 
 
 def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+    if not _URL.fullmatch(text) or not _has_usable_port(text):
         raise ValueError("it takes a URL such as https://voice.example.com or https://example.com/functions")
     return text.rstrip("/")
+
+
+def _has_usable_port(text: str) -> bool:
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
+
+
+_URL = re.compile(
+    r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?"
+)
 
 
 def _level(text: str) -> int:
@@ -206,7 +217,7 @@ def load_config(
         variables,
         _read_dotenv(folder / ".env"),
         os.environ if environ is None else environ,
-        {name: _as_text(value) for name, value in (overrides or {}).items() if value is not None},
+        {name: _override(name, value) for name, value in (overrides or {}).items() if value is not None},
     )
     env: dict[str, str] = {}
     for source in sources:
@@ -254,6 +265,12 @@ def _parse(setting: Setting, text: str) -> Any:
         raise ConfigError(f"{setting.name}{found or ' has a value that cannot be used'}: {error}.") from None
 
 
+def _override(name: str, value: object) -> str:
+    if not isinstance(value, (str, int)):
+        raise ConfigError(f"{name} in config= is a {type(value).__name__}: it takes a str, an int or a bool.")
+    return _as_text(value)
+
+
 def _as_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -262,7 +279,7 @@ def _read_dotenv(file: Path) -> Mapping[str, str]:
     if not file.is_file():
         return {}
     try:
-        return {name: value for name, value in dotenv_values(file).items() if value is not None}
+        return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value is not None}
     except (OSError, ValueError) as error:
         raise ConfigError(f"Cannot read {file}: {error}. It takes lines of NAME=value in UTF-8.") from None
 

@@ -172,10 +172,10 @@ def _export(module: ModuleType, name: str, value: object) -> Export:
     words = _words(name)
     if name in CALLBACKS:
         return Export(name, Kind.VOICE, value, frozenset((name,)))
-    if near := spellings(name) & set(CALLBACKS):
+    if (near := name.lower().replace("_", "")) in CALLBACKS:  # neither verified nor, to the eye, unguarded
         raise FunctionError(
             f'The handler "{name}" ({place(value)}) is not a voice callback: '
-            f'its name is case-sensitive. Name it "{next(iter(near))}", or something else if it is no callback.'
+            f'its name has to be written "{near}". Name it so, or something else if it is no callback.'
         )
     if _is_webhook(name):
         return Export(name, Kind.WEBHOOK, value, spellings(name), spellings("_".join(words[:-1])))

@@ -80,6 +80,8 @@ def mount(app: Flask, function: Function) -> None:
     app.url_map.converters.setdefault("sinchfn", AnyPath)
     mounted.append(function)
     app.register_blueprint(_blueprint(name, app, function))
+    for rule in app.url_map.iter_rules(f"{name}.function"):
+        rule.methods = EveryMethod()  # type: ignore[assignment]  # asked for members and iterated, never changed
     log_start(function)
 
 
@@ -91,11 +93,23 @@ class AnyPath(BaseConverter):
     weight = 100_000  # after every rule of the host
 
 
+class EveryMethod(frozenset[str]):
+    """The methods of the catch-all: all of them, but none to speak of.
+
+    Werkzeug adds the methods of every rule that has the path to the ``Allow`` of the host's own 405 and OPTIONS
+    answers, and makes a 405 of a 404 when there are any. Ours must not be among them, so this set is empty to whoever
+    lists it. (It asks for the method ``--`` when it only wants that list.)
+    """
+
+    def __contains__(self, method: object) -> bool:
+        return method != "--"
+
+
 def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
     blueprint = Blueprint(name, __name__, url_prefix=function.url_prefix or None)
     view = FunctionView(app, function)
     if function.embedded:
-        view = HostFirst(view, app)  # type: ignore[assignment]
+        view = HostFirst(view, app, function.url_prefix)  # type: ignore[assignment]
     options: dict[str, Any] = {
         "methods": METHODS,
         "provide_automatic_options": False,
@@ -111,12 +125,14 @@ class HostFirst:
     """A function's view in somebody else's app: a path that the host has under another method stays the host's 405.
 
     Werkzeug goes on to later rules when a rule has the path but not the method, and so comes to our catch-all. The
-    host's rules are therefore asked once more, without ours.
+    host's rules are therefore asked once more, without ours. Under a prefix only those rules count that reach into it:
+    a host with a rule for any path at all has not thereby got a path of the function's.
     """
 
-    def __init__(self, view: FunctionView, app: Flask) -> None:
+    def __init__(self, view: FunctionView, app: Flask, url_prefix: str) -> None:
         self._view = view
         self._app = app
+        self._prefix = url_prefix
         self._rules: Map | None = None
         self._size = -1
 
@@ -138,7 +154,7 @@ class HostFirst:
     def _host_rules(self) -> Map:
         rules = list(self._app.url_map.iter_rules())
         if self._rules is None or self._size != len(rules):
-            host = [rule.empty() for rule in rules if not _is_ours(rule.endpoint)]
+            host = [rule.empty() for rule in rules if not _is_ours(rule.endpoint) and self._reaches_in(rule.rule)]
             url_map = self._app.url_map
             self._rules = Map(
                 host,
@@ -150,6 +166,9 @@ class HostFirst:
             )
             self._size = len(rules)
         return self._rules
+
+    def _reaches_in(self, path: str) -> bool:
+        return not self._prefix or path == self._prefix or path.startswith(f"{self._prefix}/")
 
 
 def _is_ours(endpoint: str) -> bool:
@@ -174,6 +193,7 @@ def make_function(
     exports = read_exports(module)
     entries = _entries(module)
     ledger = config.path("SINCHFN_USAGE")
+    secret = _application_secret(config)
     gated, gate_warnings = _gated(entries, exports, module)
     basic = _basic_auth(config)
     return Function(
@@ -185,7 +205,7 @@ def make_function(
         hooks=HOOKS,
         gated=gated,
         application=_application_scheme(config, exports),
-        stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], _application_secret(config)),
+        stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], secret),
         public=_public_files(config.folder, entries),
         ledger=Ledger(ledger) if ledger else None,
         url_prefix=_prefix(url_prefix),
@@ -206,6 +226,8 @@ def _default_source(overrides: Mapping[str, object] | None) -> str:
 
 def _prefix(url_prefix: str) -> str:
     trimmed = url_prefix.strip("/")
+    if "<" in trimmed:
+        raise FunctionError(f'url_prefix is "{url_prefix}": it takes a plain path, without variables.')
     return f"/{trimmed}" if trimmed else ""
 
 
@@ -270,7 +292,10 @@ def _application_secret(config: FunctionConfig) -> bytes | None:
     try:
         return decode_secret(secret) if secret else None
     except ValueError as error:
-        raise ConfigError(f"VOICE_APPLICATION_SECRET: {error}") from None
+        raise ConfigError(
+            f"VOICE_APPLICATION_SECRET cannot be used: {error}. "
+            "It takes the secret as the Sinch dashboard shows it for the Voice application."
+        ) from None
 
 
 def _application_scheme(config: FunctionConfig, exports: Exports) -> ApplicationScheme | None:
@@ -284,11 +309,16 @@ def _application_scheme(config: FunctionConfig, exports: Exports) -> Application
         )
     if missing:
         return None
-    return ApplicationScheme(
-        config["VOICE_APPLICATION_KEY"],
-        config["VOICE_APPLICATION_SECRET"],
-        tolerance=config["SINCHFN_WEBHOOK_TOLERANCE"],
-    )
+    tolerance = config["SINCHFN_WEBHOOK_TOLERANCE"]
+    try:
+        return ApplicationScheme(
+            config["VOICE_APPLICATION_KEY"], config["VOICE_APPLICATION_SECRET"], tolerance=tolerance
+        )
+    except ValueError as error:  # the secret has been looked at before
+        raise ConfigError(
+            f"VOICE_APPLICATION_KEY cannot be used: {error}. "
+            "It takes the key as the Sinch dashboard shows it for the Voice application."
+        ) from None
 
 
 def _verifies(config: FunctionConfig) -> bool:

@@ -31,15 +31,25 @@ _PAGE = """<!doctype html>
 <tr><th>Method</th><th>Path</th><th>Handler</th></tr>
 {rows}
 </table>
-<p>To put a page of your own here, export <code>home</code> or add <code>public/index.html</code>.</p>
+{voice}<p>To put a page of your own here, export <code>home</code> or add <code>public/index.html</code>.</p>
 </html>
 """
 
 
-def landing_page(function: Function) -> str:
-    """The page, as HTML."""
+_VOICE = "<p>Callback URL of the Voice application, for all events: <code>{url}</code></p>\n"
+
+
+def landing_page(function: Function, url: str) -> str:
+    """The page, as HTML.
+
+    :param url: of the function's mount, as the platform sees it.
+    """
     rows = "\n".join(_row(method, function.url_prefix + path, name) for method, path, name in function.listing())
-    return _PAGE.format(name=escape(function.name), rows=rows or "<tr><td colspan=3>no handlers yet</td></tr>")
+    return _PAGE.format(
+        name=escape(function.name),
+        rows=rows or "<tr><td colspan=3>no handlers yet</td></tr>",
+        voice=_VOICE.format(url=escape(url)) if function.exports.callbacks else "",
+    )
 
 
 def _row(*cells: str) -> str:

@@ -73,13 +73,13 @@ def _import_named(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise _load_error(name, error, Path.cwd()) from error
+            raise _load_error(name, error, None) from error
         raise FunctionError(
             f'The function "{name}" is neither a file or folder here ({Path.cwd()}) nor a module that Python can '
             "import. Give the path of a function.py, of its folder, or the dotted name of an importable module."
         ) from None
     except BaseException as error:
-        raise _load_error(name, error, Path.cwd()) from error
+        raise _load_error(name, error, None) from error
 
 
 def _load_file(file: Path) -> ModuleType:
@@ -217,22 +217,32 @@ def _is_importable(name: str) -> bool:
         return False
 
 
-def _load_error(what: str, error: BaseException, folder: Path) -> FunctionError:
+def _load_error(what: str, error: BaseException, folder: Path | None) -> FunctionError:
     return FunctionError(f"Cannot load the function {what}\n  {_cause(error, folder)}\n  {_remedy(error)}")
 
 
-def _cause(error: BaseException, folder: Path) -> str:
-    if isinstance(error, SyntaxError):
+def _cause(error: BaseException, folder: Path | None) -> str:
+    if isinstance(error, SyntaxError) and _is_file_in(error.filename, folder):
         text = (error.text or "").strip()
         shown = f"\n      {text}" if text else ""
         return f"{type(error).__name__} in {error.filename}, line {error.lineno}: {error.msg}{shown}"
     sentence = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    sentence = re.sub(r"\w+@\d+\.", "", sentence)  # the package's name is ours, the user knows only their files
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(folder)]
+    # The package's name is ours, the user knows only their files.
+    sentence = re.sub(r"'\w+@\d+' \(unknown location\)", "this folder", sentence)
+    sentence = re.sub(r"\w+@\d+\.", "", sentence)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_file_in(f.filename, folder)]
     if not frames:
         return sentence
     last = frames[-1]
     return f"{sentence}\n  at {last.filename}, line {last.lineno}, in {last.name}\n      {last.line or ''}".rstrip()
+
+
+def _is_file_in(name: str | None, folder: Path | None) -> bool:
+    path = Path(name or "<unknown>")
+    if folder is not None:
+        return path.is_relative_to(folder)
+    # A module found by its name can be anywhere: whatever is a file, and neither ours nor the import system's.
+    return path.is_absolute() and path != Path(__file__) and "importlib" not in path.parts
 
 
 def _remedy(error: BaseException) -> str:

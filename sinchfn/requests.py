@@ -9,7 +9,7 @@ from typing import IO, Any, NoReturn
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
-from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from . import jsontext
 from .invocation import Invocation, request_id_of
@@ -33,7 +33,7 @@ class Incoming:
         self.started = time.perf_counter()
         self.received = time.time()
         self.request_id = request_id_of(self.environ)
-        self._body: bytes | None = None
+        self._body: bytes | HTTPException | None = None
         self._json: Any = self  # stands for: not parsed yet
 
     @property
@@ -43,7 +43,12 @@ class Incoming:
         :raises HTTPException: 413 above the limit, 400 when it breaks off.
         """
         if self._body is None:
-            self._body = read_body(self.request, self.limit)
+            try:
+                self._body = read_body(self.request, self.limit)
+            except HTTPException as error:
+                self._body = error  # a second try would only read on behind the part that was refused
+        if isinstance(self._body, HTTPException):
+            raise self._body
         return self._body
 
     @property

@@ -43,18 +43,20 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
     if callback is not None:
         return Route(callback) if method == "POST" else Route(allow=("POST",))
     if len(segments) > 1 and segments[-2] == "webhook":
-        return _found(exports.services.get(last))
-    return _found(exports.segments.get(last))
+        return _found(method, exports.services.get(last))
+    return _found(method, exports.segments.get(last))
 
 
 def _route_root(method: str, event: str | None, exports: Exports) -> Route | None:
     if method == "POST" and exports.callbacks:
         if event in CALLBACKS:  # one without a handler is not for `home`, which would take it unverified
-            return _found(exports.callbacks.get(event))
+            return _found(method, exports.callbacks.get(event))
         if event == UNREADABLE and exports.root is None:
             return Route(CALLBACK_URL)
-    return _found(exports.root)
+    return _found(method, exports.root)
 
 
-def _found(export: Export | None) -> Route | None:
-    return None if export is None else Route(export)
+def _found(method: str, export: Export | None) -> Route | None:
+    if export is None:
+        return None
+    return Route(export) if method in METHODS else Route(allow=METHODS)

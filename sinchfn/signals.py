@@ -41,7 +41,7 @@ class GuardedSignal(NamedSignal):
     def _guarded(self, receiver: Callable[..., Any], sender: Any, kwargs: dict[str, Any]) -> Any:
         try:
             return receiver(sender, **kwargs)
-        except (Exception, SystemExit):
+        except BaseException:  # also sys.exit(): it must not end the request that it only listens to
             name = getattr(receiver, "__qualname__", repr(receiver))
             _log.exception("The receiver %s of the signal %s raised; the call goes on.", name, self.name)
             return None

@@ -8,6 +8,7 @@ import inspect
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from flask import Flask, Request, Response, request, send_file
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from . import answers
-from .errors import did_you_mean
+from .address import public_base
 from .exports import CALLBACKS, Kind
 from .function import Function
 from .hooks import refuse_strangers
 from .invocation import Invocation
 from .landing import landing_page
 from .requests import Incoming
-from .responses import AnswerError, error_response, json_response, make_response, to_response, watch_stream
+from .responses import HTML, AnswerError, error_response, json_response, make_response, to_response, watch_stream
 from .routing import UNREADABLE, route, segments_of
 from .services.logs import current_request as request_in_hand
 from .signals import after_request, before_request, handler_failed
@@ -44,16 +45,17 @@ class FunctionView:
 
     def __call__(self, path: str = "") -> Response:
         incoming = Incoming(_flask_request(), path, self._limit)
-        found = route(incoming.method, path, self._event(incoming), self.function.exports)
+        event = self._event(incoming)
+        found = route(incoming.method, path, event, self.function.exports)
         if found is None:
-            return self._without_export(incoming)
+            return self._not_found(incoming) if event in CALLBACKS else self._without_export(incoming)
         if found.export is None:
             return _not_allowed(incoming, found.allow)
         return run(Invocation(self.app, self.function, found.export, incoming))
 
     def _event(self, incoming: Incoming) -> str | None:
         """The event of a callback posted to the root, the one URL that a Voice application has for all of them."""
-        if incoming.method != "POST" or not self.function.exports.callbacks or segments_of(incoming.path):
+        if not self._awaits_event(incoming):
             return None
         try:
             payload = incoming.json
@@ -68,7 +70,7 @@ class FunctionView:
         builtin = self._built_in(incoming, segments)
         try:
             if file is None and builtin is None:
-                return self._not_found(incoming, segments)
+                return self._not_found(incoming)
             if incoming.method not in READING:
                 return _not_allowed(incoming, READING)
             response = self._send(incoming, file) if file is not None else builtin()  # type: ignore[misc]
@@ -87,20 +89,35 @@ class FunctionView:
     def _built_in(self, incoming: Incoming, segments: list[str]) -> Callable[[], Response] | None:
         if segments == ["health"] and not incoming.path.endswith("/"):
             return lambda: json_response(200, {"status": "ok"})
-        if not segments:
-            return lambda: make_response(200, landing_page(self.function).encode(), "text/html; charset=utf-8")
+        if not segments and not self._awaits_event(incoming):
+            page = landing_page(self.function, public_base(incoming.environ, self.function))
+            return lambda: make_response(200, page.encode(), HTML)
         return None
 
-    def _not_found(self, incoming: Incoming, segments: list[str]) -> Response:
+    def _not_found(self, incoming: Incoming) -> Response:
         if self.function.embedded and not self.function.url_prefix:
             raise HostNotFound
-        known = [export.path for export in self.function.exports]
-        asked = "/" + "/".join(segments)
-        near = did_you_mean(asked, known)
-        sentence = f"There is no handler for {incoming.method} {asked[:200]}.{near}"
+        segments = segments_of(incoming.path)
+        if self._awaits_event(incoming):
+            sentence = "POST / goes to the callback that the body names: it has no event, or one without a handler."
+        else:
+            sentence = (
+                f"There is no handler for {incoming.method} /{'/'.join(segments)[:200]}.{self._near_miss(segments)}"
+            )
         response = error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)
         response.headers["X-Request-ID"] = incoming.request_id
         return response
+
+    def _awaits_event(self, incoming: Incoming) -> bool:
+        """Whether this is a call of the one URL that serves all callbacks."""
+        at_root = incoming.method == "POST" and not segments_of(incoming.path)
+        return at_root and bool(self.function.exports.callbacks)
+
+    def _near_miss(self, segments: list[str]) -> str:
+        """The path of an export whose last segment is nearly, or wholly, the one that was asked for."""
+        paths = {export.path.rpartition("/")[2]: export.path for export in self.function.exports}
+        near = get_close_matches(segments[-1], list(paths), n=1) if segments else []
+        return f' Did you mean "{paths[near[0]]}"?' if near else ""
 
 
 def _flask_request() -> Request:
@@ -141,6 +158,8 @@ def _answer(invocation: Invocation) -> Response:
         invocation.outcome = "refused"
         invocation.refusal = error.description
         return error_response(error, invocation.request_id)
+    except Exception as error:
+        return _failed(invocation, error)
     try:
         return _call(invocation)
     except HTTPException as error:

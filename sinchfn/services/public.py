@@ -34,7 +34,7 @@ class PublicFiles:
         try:
             file = self.folder.joinpath(*parts).resolve()
             return file if file.is_relative_to(self.folder) and file.is_file() and not self._is_hidden(file) else None
-        except (OSError, ValueError):  # a name too long, a loop of links
+        except (OSError, ValueError, RuntimeError):  # a name too long, a loop of links
             return None
 
     def is_protected(self, file: Path) -> bool:

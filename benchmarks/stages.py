@@ -1,0 +1,142 @@
+"""Where the time of one request goes in sinchfn, measured from outside by wrapping what it calls."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from flask import Flask
+
+#: Stage -> what is wrapped for it, as module and attribute. A name that is no longer there is left out of the table,
+#: and its time counts for the stage around it.
+POINTS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "see the request": (("sinchfn.view", "Incoming"),),
+    "route": (("sinchfn.view", "FunctionView._event"), ("sinchfn.view", "route")),
+    "make the invocation": (("sinchfn.view", "Invocation"),),
+    "answer and check": (("sinchfn.answers", "voice_response"), ("sinchfn.view", "to_response")),
+    "write the response": (("sinchfn.responses", "PlainResponse.__call__"),),
+}
+
+#: Platform hook -> stage.
+HOOKS: Mapping[str, str] = {
+    "read_body": "read the body",
+    "verify_signature": "signature",
+    "check_basic_auth": "Basic auth",
+    "parse_payload": "parse",
+    "record_usage": "usage record",
+    "add_headers": "headers",
+    "log_request": "log line",
+}
+
+FLASK, VIEW, HANDLER = "Flask's own rest", "the view's own rest", "handler"
+
+#: The stages in the order they run in; the rests last.
+ORDER = (
+    "see the request",
+    "route",
+    "make the invocation",
+    "read the body",
+    "signature",
+    "Basic auth",
+    "parse",
+    HANDLER,
+    "answer and check",
+    "usage record",
+    "headers",
+    "log line",
+    "write the response",
+    VIEW,
+    FLASK,
+)
+
+
+class Stopwatch:
+    """Adds up the time of each stage without that of the stages inside it, and without its own."""
+
+    def __init__(self) -> None:
+        #: the stages that something was wrapped for
+        self.stages: set[str] = set()
+        self._own: Counter[str] = Counter()
+        self._inside: list[list[float]] = []
+        self._begin = self._end = 0.0
+        self._calibrate()
+
+    def reset(self) -> None:
+        self._own.clear()
+
+    def microseconds(self, stage: str, requests: int) -> float:
+        """Time of a stage per request."""
+        return max(0.0, self._own[stage] / requests * 1e6)
+
+    def wrap(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """`function`, its time added to `stage`."""
+        self.stages.add(stage)
+        inside, own, clock = self._inside, self._own, time.perf_counter
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            inner = [0.0, 0]
+            inside.append(inner)
+            start = clock()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                taken = clock() - start
+                inside.pop()
+                own[stage] += taken - inner[0] - inner[1] * self._end - self._begin
+                if inside:
+                    inside[-1][0] += taken
+                    inside[-1][1] += 1
+
+        return timed
+
+    def _calibrate(self) -> None:
+        # What a wrapper costs: within the time that it measures, and outside of it, where it counts for the caller.
+        # The least of some batches: on a busy machine the others are too long.
+        nothing = self.wrap("", lambda: None)
+        batches = [self._batch(nothing) for _ in range(20)]
+        self._begin, whole = (min(times) for times in zip(*batches, strict=True))
+        self._end = max(0.0, whole - self._begin)
+        self.reset()
+        self.stages.clear()
+
+    def _batch(self, nothing: Callable[[], None], calls: int = 500) -> tuple[float, float]:
+        self.reset()
+        start = time.perf_counter()
+        for _ in range(calls):
+            nothing()
+        return self._own[""] / calls, (time.perf_counter() - start) / calls
+
+
+def watch(app: Flask, stopwatch: Stopwatch) -> list[str]:
+    """Wrap the stages of a sinchfn app, for good; their names in the order they run in."""
+    (function,) = app.extensions["sinchfn"]
+    for stage, places in POINTS.items():
+        for module, path in places:
+            _wrap_at(stopwatch, stage, import_module(module), path)
+    for export in function.exports:
+        _replace(export, "handler", stopwatch.wrap(HANDLER, export.handler))
+    hooks = {name: tuple(_hook(stopwatch, hook) for hook in table) for name, table in function.hooks.items()}
+    _replace(function, "hooks", hooks)
+    for name, view in app.view_functions.items():
+        app.view_functions[name] = stopwatch.wrap(VIEW, view)
+    app.wsgi_app = stopwatch.wrap(FLASK, app.wsgi_app)  # type: ignore[method-assign]
+    return [stage for stage in ORDER if stage in stopwatch.stages]
+
+
+def _wrap_at(stopwatch: Stopwatch, stage: str, owner: Any, path: str) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent, None)
+    if hasattr(owner, name):
+        setattr(owner, name, stopwatch.wrap(stage, getattr(owner, name)))
+
+
+def _hook(stopwatch: Stopwatch, hook: Callable[..., Any]) -> Callable[..., Any]:
+    return stopwatch.wrap(HOOKS.get(hook.__name__, VIEW), hook)
+
+
+def _replace(value: object, name: str, new: object) -> None:
+    object.__setattr__(value, name, new)  # frozen, and rightly so: only a measurement may do this

@@ -1,0 +1,46 @@
+"""The benchmarks run, and print their tables. What they measure is not looked at: no test depends on a clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn does not run on Windows")
+
+
+def run(script: str, *options: str) -> str:
+    """What a benchmark prints."""
+    command = [sys.executable, str(BENCHMARKS / script), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(printed: str) -> dict[str, list[str]]:
+    """The rows of all Markdown tables, by their first cell."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line[:1] == "|"]
+    return {first: others for first, *others in cells}
+
+
+def test_the_server_comparison_has_a_row_for_every_app() -> None:
+    printed = rows(run("server.py", "--rounds", "1", "--seconds", "0.3", "--connections", "2"))
+    assert {first.split()[0] for first in printed if first[:1].isalpha()} >= {"a", "a2", "b", "b2", "d"}
+    assert printed["b  Flask by hand"][1] == "1.00 (1.00-1.00)"
+
+
+def test_the_comparison_in_process_has_a_row_for_every_app_and_stage() -> None:
+    printed = rows(run("inprocess.py", "--rounds", "1", "--requests", "20"))
+    assert {"b  Flask by hand", "d  bare WSGI callable", "Flask's own rest", "sum"} <= set(printed)
+    stages = ["route", "read the body", "signature", "parse", "handler", "answer and check", "usage record", "log line"]
+    assert [stage for stage in stages if stage not in printed] == []
+
+
+def test_the_comparison_of_starts_has_a_row_for_each_of_them() -> None:
+    printed = rows(run("startup.py", "--rounds", "1"))
+    assert {"python, import sinchfn", "gunicorn, bare Flask", "gunicorn, sinchfn IVR"} <= set(printed)
+    assert printed["gunicorn, bare Flask"][2] == "+0 (+0 to +0)"
