@@ -16,7 +16,7 @@ POINTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "see the request": (("sinchfn.view", "Incoming"),),
     "route": (("sinchfn.view", "FunctionView._event"), ("sinchfn.view", "route")),
     "make the invocation": (("sinchfn.view", "Invocation"),),
-    "answer and check": (("sinchfn.answers", "voice_response"), ("sinchfn.view", "to_response")),
+    "answer and check": (("sinchfn.answers", "voice_response"), ("sinchfn.dispatch", "to_response")),
     "write the response": (("sinchfn.responses", "PlainResponse.__call__"),),
 }
 
@@ -135,7 +135,14 @@ def _wrap_at(stopwatch: Stopwatch, stage: str, owner: Any, path: str) -> None:
 
 
 def _hook(stopwatch: Stopwatch, hook: Callable[..., Any]) -> Callable[..., Any]:
-    return stopwatch.wrap(HOOKS.get(hook.__name__, VIEW), hook)
+    return stopwatch.wrap(_stage_of(hook), hook)
+
+
+def _stage_of(hook: Callable[..., Any]) -> str:
+    # Some hooks come wrapped in a guard, and are then what the guard encloses.
+    enclosed = (cell.cell_contents for cell in getattr(hook, "__closure__", None) or ())
+    names = (getattr(function, "__name__", "") for function in (hook, *enclosed))
+    return next((HOOKS[name] for name in names if name in HOOKS), VIEW)
 
 
 def _replace(value: object, name: str, new: object) -> None:

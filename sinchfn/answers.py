@@ -10,9 +10,10 @@ from flask import Response
 
 from . import jsontext
 from .address import public_base
+from .errors import AnswerError
 from .exports import Export
 from .invocation import Invocation
-from .responses import JSON, AnswerError, FunctionResponse, json_response, make_response, to_response
+from .responses import JSON, FunctionResponse, json_response, make_response, to_response
 from .voice.streams import stream_url
 from .voice.svaml import Svaml, SvamlBuilder, check_svaml
 

@@ -39,7 +39,7 @@ def build_app(
     """What :func:`create_app` does; `debug` makes development the default environment (default: Flask's debug flag)."""
     made = make_function(function, config, debug=debug)
     folder = made.config.folder
-    set_up_logging(made.config["SINCHFN_LOG_FORMAT"], made.config["SINCHFN_LOG_LEVEL"], made.redact)
+    set_up_logging(made.config["SINCHFN_LOG_FORMAT"], made.config["SINCHFN_LOG_LEVEL"], made.config.secrets())
     app = FunctionApp("sinchfn", root_path=str(folder), instance_path=str(folder / "instance"), static_folder=None)
     hops = made.config["SINCHFN_TRUSTED_PROXIES"]
     if hops:
@@ -71,7 +71,7 @@ class _CatchAllAdapter:
     def match(self, *args: Any, **kwargs: Any) -> Any:
         rules = tuple(self._app.url_map.iter_rules())
         environ = self._request.environ
-        if len(rules) > len(RULES) or "HTTP_UPGRADE" in environ:
+        if len(rules) > len(RULES) or environ.get("HTTP_UPGRADE", "").lower() == "websocket":
             return self._bound.match(*args, **kwargs)
         return rules[-1], {"path": self._request.path}
 

@@ -193,6 +193,10 @@ class FunctionConfig:
         value = self.settings[setting]
         return None if value in (None, "off") else self.folder / value
 
+    def secrets(self) -> list[str]:
+        """Values of all variables that hold one."""
+        return [value for name, value in self.env.items() if is_secret(name)]
+
     def __repr__(self) -> str:
         return f"<FunctionConfig {self.function_name} {self.environment}>"
 

@@ -31,6 +31,10 @@ class SvamlError(SinchfnError, ValueError):
     """SVAML that the platform would refuse. The message says what is wrong and what is allowed."""
 
 
+class AnswerError(SinchfnError, TypeError):
+    """A handler returned what cannot be sent. The message is for the log: it says what, and what is allowed."""
+
+
 class SignatureError(SinchfnError):
     """A request whose signature does not hold.
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect
 
 from .auth import BasicAuth, Entries, read_entries
-from .config import FunctionConfig, is_secret, load_config, unknown_settings
+from .config import FunctionConfig, load_config, unknown_settings
 from .errors import ConfigError, FunctionError, did_you_mean
 from .exports import Exports, read_exports
 from .function import Function
@@ -201,7 +201,7 @@ def make_function(
         config=config,
         exports=exports,
         basic=basic,
-        redact=Redaction(value for name, value in config.env.items() if is_secret(name)),
+        redact=Redaction(config.secrets()),
         hooks=HOOKS,
         gated=gated,
         application=_application_scheme(config, exports),

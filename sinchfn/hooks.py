@@ -15,12 +15,14 @@ from .address import called_paths
 from .auth import CHALLENGE
 from .errors import SignatureError
 from .exports import CALLBACKS, Kind
+from .function import Hook
 from .invocation import Invocation
 from .requests import FunctionRequest, is_json
 from .services.logs import request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
 from .signatures import ApplicationScheme
+from .streaming import when_sent
 from .voice.callbacks import CALLBACKS as CALLBACK_TYPES
 
 _log = logging.getLogger("sinchfn")
@@ -29,7 +31,7 @@ _request_log = logging.getLogger("sinchfn.request")
 
 def read_body(invocation: Invocation) -> None:
     """413 above the limit, 400 for a body that breaks off."""
-    invocation.body = invocation.incoming.body
+    _ = invocation.incoming.body
 
 
 def verify_signature(invocation: Invocation) -> None:
@@ -43,7 +45,7 @@ def verify_signature(invocation: Invocation) -> None:
         "content_type": environ.get("CONTENT_TYPE", ""),
         "timestamp": environ.get("HTTP_X_TIMESTAMP"),
         "authorization": environ.get("HTTP_AUTHORIZATION"),
-        "body": invocation.body,
+        "body": invocation.incoming.body,
     }
     paths = called_paths(environ, invocation.function)
     reason = _refusal(scheme, paths, signed)
@@ -85,7 +87,7 @@ def refuse_strangers(known: bool) -> None:
 def parse_payload(invocation: Invocation) -> None:
     """400 for a callback that is not a JSON object, or names another callback; 415 if it does not say JSON."""
     if invocation.export.kind is not Kind.VOICE:
-        invocation.payload = FunctionRequest(invocation, invocation.incoming.path)
+        invocation.accept(FunctionRequest(invocation.incoming))
         return
     content_type = invocation.environ.get("CONTENT_TYPE", "")
     if content_type and not is_json(content_type):
@@ -97,8 +99,8 @@ def parse_payload(invocation: Invocation) -> None:
     if not isinstance(payload, dict):
         raise BadRequest(f"A voice callback is a JSON object, this is a JSON {_json_type(payload)}.")
     _refuse_other_event(invocation, payload.get("event"))
-    invocation.payload = CALLBACK_TYPES[invocation.export.name](payload)
-    invocation.call_id = invocation.payload.call_id
+    event = CALLBACK_TYPES[invocation.export.name](payload)
+    invocation.accept(event, event.call_id)
 
 
 def _refuse_other_event(invocation: Invocation, event: object) -> None:
@@ -119,14 +121,16 @@ def _other_paths(invocation: Invocation) -> list[str]:
 
 def record_usage(invocation: Invocation) -> None:
     """One usage record, on the signal and in the ledger, when the answer is complete."""
-    invocation.when_sent(lambda: _record(invocation))
+    when_sent(invocation, lambda: _record(invocation))
 
 
 def _record(invocation: Invocation) -> None:
-    record = invocation.usage = _usage_of(invocation)
-    invocation.usage_line = record.to_json()  # before anybody else gets the record
+    if invocation.usage is not None:  # a server may close an answer twice
+        return
+    record = _usage_of(invocation)
+    invocation.complete(record)
     if invocation.function.ledger is not None:
-        invocation.function.ledger.write(invocation.usage_line)
+        invocation.function.ledger.write(record.to_json())
     if usage_recorded.receivers:
         usage_recorded.send(invocation.app, invocation=invocation, record=record)
 
@@ -138,12 +142,12 @@ def _usage_of(invocation: Invocation) -> UsageRecord:
         function=invocation.function.name,
         handler=invocation.export.name,
         kind=invocation.export.kind.value,
-        method=invocation.environ["REQUEST_METHOD"],
-        path=invocation.environ.get("PATH_INFO", ""),
+        method=invocation.incoming.method,
+        path=invocation.incoming.called,
         status=invocation.status,
         outcome=invocation.outcome,
         duration_ms=round(invocation.milliseconds, 3),
-        request_bytes=len(invocation.body),
+        request_bytes=invocation.incoming.size,
         response_bytes=invocation.response_bytes,
         call_id=invocation.call_id,
     )
@@ -159,12 +163,12 @@ def add_headers(invocation: Invocation) -> None:
 
 def log_request(invocation: Invocation) -> None:
     """One log line, when the answer is complete."""
-    invocation.when_sent(lambda: _log_line(invocation))
+    when_sent(invocation, lambda: _log_line(invocation))
 
 
 def _log_line(invocation: Invocation) -> None:
     usage = invocation.usage
-    if usage is None:
+    if usage is None or "sinchfn.logged" in invocation.environ:
         return
     level = logging.ERROR if usage.status >= 500 else logging.WARNING if usage.status >= 400 else logging.INFO
     if not _request_log.isEnabledFor(level):
@@ -174,17 +178,29 @@ def _log_line(invocation: Invocation) -> None:
         message = f"{message}: {invocation.refusal}"
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
     record = logging.LogRecord(_request_log.name, level, __file__, 0, message, None, None)
-    record.as_json = invocation.usage_line
+    record.as_json = usage.to_json()
     record.sinchfn = request_fields(invocation)
     _request_log.handle(record)
     invocation.environ["sinchfn.logged"] = True
+
+
+def guarded(hook: Hook) -> Hook:
+    """`hook`, with an exception in it logged."""
+
+    def run(invocation: Invocation) -> None:
+        try:
+            hook(invocation)
+        except Exception:
+            _log.exception("The platform hook %s failed; the call goes on.", hook.__name__)
+
+    return run
 
 
 #: Before the handler. A hook that raises an HTTP error ends the request with it. (The request id is made with the
 #: Invocation, so that the first of these can already answer with it.)
 BEFORE = (read_body, verify_signature, check_basic_auth, parse_payload)
 
-#: After the answer is made, whatever came of the handler.
-AFTER = (record_usage, add_headers, log_request)
+#: After the answer is made, whatever came of the handler. None of these can fail the call.
+AFTER = (guarded(record_usage), guarded(add_headers), guarded(log_request))
 
 HOOKS = MappingProxyType({"before_request": BEFORE, "after_request": AFTER})

@@ -6,13 +6,14 @@ import time
 from functools import cached_property
 from io import BytesIO
 from typing import IO, Any, NoReturn
+from urllib.parse import quote
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from . import jsontext
-from .invocation import Invocation, request_id_of
+from .invocation import request_id_of
 
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
@@ -21,7 +22,19 @@ CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", 
 class Incoming:
     """A request before it is known who answers: its body is read at most once, and never beyond the limit."""
 
-    __slots__ = ("_body", "_json", "environ", "limit", "method", "path", "received", "request", "request_id", "started")
+    __slots__ = (
+        "_body",
+        "_json",
+        "called",
+        "environ",
+        "limit",
+        "method",
+        "path",
+        "received",
+        "request",
+        "request_id",
+        "started",
+    )
 
     def __init__(self, request: Request, path: str, limit: int) -> None:
         self.request = request
@@ -29,9 +42,14 @@ class Incoming:
         self.path = path
         self.environ = request.environ
         self.method: str = self.environ["REQUEST_METHOD"]
+        #: the whole path, decoded
+        self.called = _decoded(self.environ.get("PATH_INFO", ""))
         self.limit = limit
         self.started = time.perf_counter()
         self.received = time.time()
+        if not request.query_string.isascii():
+            # Never sent by a client in its senses; Werkzeug would fail on it wherever the query is read.
+            request.query_string = quote(request.query_string, safe="=&;%+").encode()
         self.request_id = request_id_of(self.environ)
         self._body: bytes | HTTPException | None = None
         self._json: Any = self  # stands for: not parsed yet
@@ -52,6 +70,11 @@ class Incoming:
         return self._body
 
     @property
+    def size(self) -> int:
+        """Length of the body, as far as it was read."""
+        return len(self._body) if isinstance(self._body, bytes) else 0
+
+    @property
     def json(self) -> Any:
         """The value of a JSON body.
 
@@ -68,6 +91,7 @@ def read_body(request: Request, limit: int) -> bytes:
     :raises HTTPException: 413 above the limit, 400 when it breaks off.
     """
     environ = request.environ
+    request.max_form_memory_size = limit  # Flask would stop at half a megabyte
     if "stream" in request.__dict__:  # a hook of the host looked at the body before us; Flask has kept it
         data = request.get_data()
         return data if len(data) <= limit else _refuse_size(limit)
@@ -79,6 +103,10 @@ def read_body(request: Request, limit: int) -> bytes:
     environ["wsgi.input"] = BytesIO(data)
     environ["CONTENT_LENGTH"] = str(len(data))
     return data
+
+
+def _decoded(path: str) -> str:
+    return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _length(announced: str | None, limit: int) -> int | None:
@@ -135,16 +163,16 @@ class FunctionRequest:
     A thin view of Flask's own ``request``, which works inside handlers too.
     """
 
-    def __init__(self, invocation: Invocation, path: str) -> None:
-        self._request = invocation.incoming.request
+    def __init__(self, incoming: Incoming) -> None:
+        self._request = incoming.request
         #: ``GET``, ``POST`` ...
-        self.method: str = invocation.environ["REQUEST_METHOD"]
+        self.method = incoming.method
         #: the path below the function's mount, decoded; begins with a slash
-        self.path = "/" + path.lstrip("/")
+        self.path = "/" + incoming.path.lstrip("/")
         #: the body as it came
-        self.raw_body = invocation.body
+        self.raw_body = incoming.body
         #: the request id, as in ``context.request_id``
-        self.id = invocation.request_id
+        self.id = incoming.request_id
 
     @property
     def headers(self) -> Headers:

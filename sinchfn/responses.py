@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,8 @@ from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import jsontext
-from .invocation import Invocation
+from .errors import AnswerError
+from .headers import check_header, settle
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -35,13 +35,6 @@ BINARY = "application/octet-stream"
 Headers = Mapping[str, str | Sequence[str]]
 
 _NOTHING: Any = object()
-_log = logging.getLogger("sinchfn")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-
-
-class AnswerError(TypeError):
-    """A handler returned what cannot be answered. The message is for the log."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +115,18 @@ def redirect(location: str, status_code: int = 302) -> FunctionResponse:
 
 def html(body: str, status_code: int = 200) -> FunctionResponse:
     """A page."""
-    return FunctionResponse(status_code, body, {"Content-Type": HTML})
+    return FunctionResponse(status_code, _str(body), {"Content-Type": HTML})
 
 
 def text(body: str, status_code: int = 200) -> FunctionResponse:
     """Plain text."""
-    return FunctionResponse(status_code, body, {"Content-Type": TEXT})
+    return FunctionResponse(status_code, _str(body), {"Content-Type": TEXT})
+
+
+def _str(body: object) -> str:
+    if not isinstance(body, str):
+        raise AnswerError(f"html() and text() take a str, found {_described(body)}")
+    return body
 
 
 def _success(status: int, body: Any, headers: Headers | None) -> FunctionResponse:
@@ -180,7 +179,7 @@ def _from_dict(value: dict[Any, Any]) -> Response:
         return json_response(200, value)
     status = value["statusCode"]
     extra = [str(key) for key in value if key not in ("statusCode", "body", "headers")]
-    if extra or isinstance(status, bool) or not isinstance(status, int) or not 100 <= status <= 599:
+    if extra or not _is_status(status):
         found = f"besides it {', '.join(extra)}" if extra else f"statusCode {status!r}"
         raise AnswerError(
             f"it returned a dict with statusCode, which takes an int from 100 to 599 and, besides, only body and "
@@ -189,13 +188,21 @@ def _from_dict(value: dict[Any, Any]) -> Response:
     return _from_parts(status, value.get("body", _NOTHING), value.get("headers") or {})
 
 
-def _from_parts(status: int, body: Any, headers: Any) -> Response:
+def _is_status(status: Any) -> bool:
+    return isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599
+
+
+def _from_parts(status: Any, body: Any, headers: Any) -> Response:
+    if not _is_status(status):
+        raise AnswerError(f"its status is {status!r}; an int from 100 to 599 is needed")
     if not isinstance(headers, Mapping):
         raise AnswerError(f"headers are a {type(headers).__name__}; a dict of names and values is needed")
     data, content_type = _encoded(body)
     response = make_response(status, data, content_type)
     for name, value in headers.items():
         _set_header(response, name, value)
+    if headers:
+        settle(response)
     return response
 
 
@@ -210,32 +217,21 @@ def _encoded(body: Any) -> tuple[bytes, str | None]:
 
 
 def _set_header(response: Response, name: Any, value: Any) -> None:
-    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise AnswerError(f"{name!r} is no name of a header")
-    values = value if isinstance(value, list | tuple) else [value]
+    check_header(name, "")
     response.headers.remove(name)
-    for item in values:
-        response.headers.add(name, _sendable(name, item))
-
-
-def _sendable(name: str, value: Any) -> str:
-    written = str(value)
-    # A server fails in the middle of the answer on these, where nobody can turn it into an error any more.
-    if _CONTROL.search(written):
-        raise AnswerError(f"the header {name} has a control character or line break in its value")
-    try:
-        written.encode("latin-1")
-    except UnicodeEncodeError:
-        raise AnswerError(f"the header {name} has characters outside Latin-1 in its value: percent-encode it") from None
-    return written
+    for item in value if isinstance(value, list | tuple) else [value]:
+        written = str(item)
+        check_header(name, written)
+        response.headers.add(name, written)
 
 
 def _from_flask(value: Any) -> Response:
-    if isinstance(value, Iterator):
-        value = stream_with_context(value)
-    response = current_app.make_response(value)
-    for name, header in response.headers.items():
-        _sendable(name, header)
+    given: Any = stream_with_context(value) if inspect.isgenerator(value) else value
+    try:
+        response: Response = current_app.make_response(given)
+    except Exception as error:
+        raise AnswerError(f"it returned {_described(value)} that Flask makes no response of: {error}") from error
+    settle(response)
     return response
 
 
@@ -269,34 +265,9 @@ def error_response(error: HTTPException, request_id: str, **fields: Any) -> Resp
     """An error as JSON: ``{"error": "<sentence>", "requestId": "..."}`` plus the fields of that error."""
     status = error.code or 500
     if error.response is not None or status < 400:  # abort(Response(...)), or a redirect
-        return current_app.make_response(error.get_response())
-    response = json_response(status, {"error": error.description or error.name, "requestId": request_id, **fields})
+        return _from_flask(error.get_response())
+    response = json_response(status, {"error": str(error.description or error.name), "requestId": request_id, **fields})
     for name, value in error.get_headers():
-        if name.lower() != "content-type":
-            response.headers[name] = value
+        if name.lower() not in ("content-type", "content-length"):
+            _set_header(response, name, value)
     return response
-
-
-def watch_stream(response: Response, invocation: Invocation) -> None:
-    """Count what a streamed answer sends, and note on the invocation how it ended."""
-    if not response.direct_passthrough:  # a file goes out past Python, and its length is known
-        response.response = _watched(response.response, invocation)
-
-
-def _watched(chunks: Iterable[str | bytes], invocation: Invocation) -> Iterator[bytes]:
-    try:
-        for chunk in chunks:
-            data = chunk.encode() if isinstance(chunk, str) else chunk
-            invocation.streamed_bytes += len(data)
-            yield data
-    except GeneratorExit:
-        invocation.outcome = "gone"
-        raise
-    except Exception:
-        invocation.outcome = "error"
-        _log.exception("The streamed answer of %s broke off.", invocation.export.name)
-        raise
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()

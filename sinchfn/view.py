@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import inspect
 import logging
-import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from flask import Flask, Request, Response, request, send_file
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from . import answers
 from .address import public_base
-from .exports import CALLBACKS, Kind
+from .dispatch import run
+from .exports import CALLBACKS
 from .function import Function
 from .hooks import refuse_strangers
 from .invocation import Invocation
 from .landing import landing_page
 from .requests import Incoming
-from .responses import HTML, AnswerError, error_response, json_response, make_response, to_response, watch_stream
+from .responses import HTML, error_response, json_response, make_response
 from .routing import UNREADABLE, route, segments_of
-from .services.logs import current_request as request_in_hand
-from .signals import after_request, before_request, handler_failed
-from .voice.answers import error_answer
 
 _log = logging.getLogger("sinchfn")
 
@@ -136,107 +128,3 @@ def _not_allowed(incoming: Incoming, allow: tuple[str, ...]) -> Response:
     response = error_response(error, incoming.request_id, allow=list(allow))
     response.headers["X-Request-ID"] = incoming.request_id
     return response
-
-
-def run(invocation: Invocation) -> Response:
-    """One call of one handler, between the platform hooks. Whatever happens, there is an answer and a record."""
-    token = request_in_hand.set(invocation)
-    try:
-        invocation.response = _answer(invocation)
-        if invocation.response.is_streamed:
-            watch_stream(invocation.response, invocation)
-        after_request.send(invocation.app, invocation=invocation)
-        return invocation.response
-    finally:
-        request_in_hand.reset(token)
-
-
-def _answer(invocation: Invocation) -> Response:
-    try:
-        before_request.send(invocation.app, invocation=invocation)
-    except HTTPException as error:
-        invocation.outcome = "refused"
-        invocation.refusal = error.description
-        return error_response(error, invocation.request_id)
-    except Exception as error:
-        return _failed(invocation, error)
-    try:
-        return _call(invocation)
-    except HTTPException as error:
-        if (error.code or 500) >= 500:
-            invocation.outcome = "error"
-        return error_response(error, invocation.request_id)
-    except BaseException as error:  # also SystemExit: a handler must not end the worker, nor get past the record
-        return _failed(invocation, error)
-
-
-def _call(invocation: Invocation) -> Response:
-    export = invocation.export
-    if export.handler is None:
-        return answers.without_handler(export)
-    value = export.handler(invocation.context, invocation.payload)
-    if inspect.isawaitable(value):
-        value = run_async(value)
-    if export.kind is Kind.VOICE:
-        return answers.voice_response(value, invocation)
-    if value is None and export.kind is Kind.WEBHOOK:
-        return json_response(200, {})
-    return to_response(value)
-
-
-def run_async(awaitable: Awaitable[Any]) -> Any:
-    """The result of an async handler.
-
-    It runs on a loop of its own in this thread, so that what blocks in one call (the services are synchronous) cannot
-    hold up another. Where a loop is running in this thread already, as under gevent, it gets a thread of its own.
-    """
-
-    async def wait() -> Any:
-        return await awaitable
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(wait())
-    return _run_in_thread(lambda: asyncio.run(wait()))
-
-
-def _run_in_thread(call: Callable[[], Any]) -> Any:
-    outcome: list[Any] = []
-    failure: list[BaseException] = []
-    context = contextvars.copy_context()
-
-    def target() -> None:
-        try:
-            outcome.append(context.run(call))
-        except BaseException as error:  # re-raised in the thread that waits
-            failure.append(error)
-
-    thread = threading.Thread(target=target, name="sinchfn-async")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
-
-
-def _failed(invocation: Invocation, error: BaseException) -> Response:
-    invocation.outcome = "error"
-    name = invocation.export.name
-    if isinstance(error, AnswerError):
-        _log.error("The handler %s cannot be answered for: %s.", name, error)
-    else:
-        _log.error("The handler %s raised %s.", name, type(error).__name__, exc_info=error)
-    handler_failed.send(invocation.app, invocation=invocation, error=error)
-    message = invocation.function.config["SINCHFN_VOICE_ERROR_MESSAGE"]
-    if message and invocation.export.name in CALLBACKS and invocation.export.name not in answers.UNANSWERED:
-        return json_response(200, error_answer(message).build())
-    return error_response(
-        InternalServerError("The function failed."), invocation.request_id, **_details(invocation, error)
-    )
-
-
-def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:
-    if not invocation.function.config.is_development:
-        return {}
-    return {"detail": invocation.function.redact(f"{type(error).__name__}: {error}")}

@@ -1,4 +1,4 @@
-"""What the tests of the serving side share: a function written on the spot and served, its ledger and its log read back.
+"""What the tests of the serving side share: a function written on the spot and served, its ledger and log read back.
 
 A plain module, not a plugin. Everything goes through the public door, the WSGI callable, as a server would use it.
 """
@@ -54,7 +54,7 @@ from sinchfn import (
 """
 
 #: What a server refuses to send, or worse, sends.
-STATUS_LINE = re.compile(r"[1-5][0-9]{2} [\x20-\x7e]*")
+STATUS_LINE = re.compile(r"[1-9][0-9]{2} [\x20-\x7e]*")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
@@ -211,7 +211,10 @@ def send(app: Any, environ: dict[str, Any]) -> Answer:
     parts: list[bytes] = []
     broke: BaseException | None = None
     try:
-        parts.extend(opened.iterator)
+        for chunk in opened.iterator:
+            if not isinstance(chunk, bytes):
+                raise TypeError(f"a server cannot send a {type(chunk).__name__}")
+            parts.append(chunk)
     except BaseException as error:
         broke = error
     try:

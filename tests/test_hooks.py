@@ -20,8 +20,21 @@ from unittest import mock
 
 import pytest
 from flask import Response, has_request_context
-from serving import CALL_ID, ICE, SIGNING, Opened, Served, Stream, clean_environment, environ_of, own_logging, send
-from serving import serving, signed, write_function
+from serving import (
+    CALL_ID,
+    ICE,
+    SIGNING,
+    Opened,
+    Served,
+    Stream,
+    clean_environment,
+    environ_of,
+    own_logging,
+    send,
+    serving,
+    signed,
+    write_function,
+)
 
 from sinchfn import Invocation, UsageRecord, create_app, signals
 
@@ -229,7 +242,7 @@ GETAWAYS = {
     "aborts_with_a_broken_response": "abort(Response('x', headers={'X-A': '\\u20ac'}))",
     "method_gone": "flask_request.environ['REQUEST_METHOD'] = None; raise ValueError",
     "path_gone": "flask_request.environ['PATH_INFO'] = None; raise ValueError",
-    "environ_in_pieces": "flask_request.environ.pop('PATH_INFO'); flask_request.environ['CONTENT_LENGTH'] = 'x'; raise ValueError",
+    "environ_in_pieces": "environ = flask_request.environ; environ.pop('PATH_INFO'); raise ValueError",
     "broken_response_class": (
         "return type('Odd', (Response,), {'status_code': property(lambda self: 1 / 0, lambda self, v: None)})('x')"
     ),
@@ -544,10 +557,8 @@ def test_a_streamed_answer_that_fails_in_closing_leaves_its_record(tmp_path: Pat
         opened = Opened(served.app, environ_of(path="/hello"))
         for _ in range(read):
             next(opened.iterator, None)
-        try:
+        with suppress(Exception):  # but an exit must not reach the server
             opened.close()
-        except BaseException as error:
-            assert isinstance(error, Exception), "an exit must not reach the server"
         assert [record["handler"] for record in served.ledger] == ["hello"]
         assert len(served.request_lines) == 1
 

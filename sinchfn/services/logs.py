@@ -11,7 +11,8 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from json.encoder import encode_basestring_ascii
 from typing import Any, Protocol
@@ -37,6 +38,16 @@ class RequestFields(Protocol):
 current_request: ContextVar[RequestFields | None] = ContextVar("sinchfn_request", default=None)
 
 
+@contextmanager
+def bound_to(request: RequestFields) -> Iterator[None]:
+    """Log lines of this block carry the fields of `request`."""
+    token = current_request.set(request)
+    try:
+        yield
+    finally:
+        current_request.reset(token)
+
+
 def one_line(text: str) -> str:
     """`text` with control characters escaped, so that what a caller sent cannot write a log line of its own."""
     return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
@@ -45,15 +56,28 @@ def one_line(text: str) -> str:
 class Redaction:
     """Strikes the values of secrets out of a text."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        values = sorted({value for value in secrets if len(value) >= LEAST_SECRET}, key=len, reverse=True)
-        self._forms = tuple(form for value in values for form in dict.fromkeys((value, json.dumps(value)[1:-1])))
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms: tuple[str, ...] = ()
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Strike these out as well."""
+        values = {value for value in secrets if len(value) >= LEAST_SECRET}
+        forms = {*self._forms, *(form for value in values for form in _forms_of(value))}
+        self._forms = tuple(sorted(forms, key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
         for form in self._forms:  # one by one: `in` is many times faster than a pattern of alternatives
             if form in text:
                 text = text.replace(form, "***")
         return text
+
+
+def _forms_of(secret: str) -> Iterable[str]:
+    """Every way in which a secret may be written into a line."""
+    lines = secret.splitlines() if len(secret.splitlines()) > 1 else []
+    written = (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], one_line(secret), *lines)
+    return [form for form in dict.fromkeys(written) if len(form) >= LEAST_SECRET]
 
 
 class TextFormatter(logging.Formatter):
@@ -65,11 +89,13 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields_of(record)
-        message = record.getMessage() if hasattr(record, "is_block") else one_line(record.getMessage())
+        message = _message_of(record) if hasattr(record, "is_block") else one_line(_message_of(record))
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {message}"
         if fields:
             line += f"  [{' '.join(one_line(str(fields[key])) for key in ('handler', 'request_id') if key in fields)}]"
-        return self._redact(line + _traceback_of(self, record))
+        # Indented and escaped: text that a caller got into an exception cannot pass for a line of the log.
+        trace = "".join(f"\n    {one_line(part)}" for part in _traceback_of(self, record).splitlines() if part)
+        return self._redact(line + trace)
 
 
 class JsonFormatter(logging.Formatter):
@@ -89,7 +115,7 @@ class JsonFormatter(logging.Formatter):
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message_of(record),
             **_fields_of(record),
         }
         if trace := _traceback_of(self, record):
@@ -98,6 +124,14 @@ class JsonFormatter(logging.Formatter):
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, skipkeys=True).encode
+
+
+def _message_of(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:
+        # logging itself would print the arguments, past every formatter, and so past the redaction.
+        return f"{record.msg} (the arguments of this log call do not fit its text)"
 
 
 def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
@@ -140,19 +174,50 @@ class PlatformHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
+        #: of all functions in this process
+        self.redact = Redaction()
 
 
-def set_up_logging(form: str, level: int, redact: Redaction) -> None:
+class RedactionFilter(logging.Filter):
+    """Strikes secrets out of what passes a handler that somebody else has set up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redact = Redaction()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = _message_of(record)
+        clean = self.redact(message)
+        if clean != message:
+            record.msg, record.args = clean, None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.redact(logging.Formatter().formatException(record.exc_info))
+        return True
+
+
+def set_up_logging(form: str, level: int, secrets: Iterable[str]) -> None:
     """Send all log lines of the process to standard error, in the form ``text`` or ``json``.
 
-    A root logger that has handlers already was set up by somebody else and is left alone.
+    A root logger that has handlers already was set up by somebody else: its form and level are left alone.
     """
     root = logging.getLogger()
     ours = [handler for handler in root.handlers if isinstance(handler, PlatformHandler)]
     if not ours and root.handlers:
+        for other in root.handlers:
+            _redaction_of(other).add(secrets)
         return
     handler = ours[0] if ours else PlatformHandler()
-    handler.setFormatter(JsonFormatter(redact) if form == "json" else TextFormatter(redact))
+    handler.redact.add(secrets)
+    handler.setFormatter(JsonFormatter(handler.redact) if form == "json" else TextFormatter(handler.redact))
     root.setLevel(level)
     if not ours:
         root.addHandler(handler)
+
+
+def _redaction_of(handler: logging.Handler) -> Redaction:
+    known = [found for found in handler.filters if isinstance(found, RedactionFilter)]
+    if known:
+        return known[0].redact
+    added = RedactionFilter()
+    handler.addFilter(added)
+    return added.redact
