@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Response
@@ -13,7 +14,7 @@ from .address import public_base
 from .errors import AnswerError
 from .exports import Export
 from .invocation import Invocation
-from .responses import JSON, FunctionResponse, json_response, make_response, to_response
+from .responses import JSON, FunctionResponse, dumped, json_response, make_response, to_response
 from .voice.streams import stream_url
 from .voice.svaml import Svaml, SvamlBuilder, check_svaml
 
@@ -48,7 +49,7 @@ def voice_response(value: Any, invocation: Invocation) -> Response:
 
 
 def _from_dict(value: dict[Any, Any], invocation: Invocation) -> Response:
-    text = jsontext.dumps(value)
+    text = dumped(value)
     passed = invocation.function.passed
     if not passed.has(invocation.export.name, text) and _check(value, invocation):
         passed.add(invocation.export.name, text)
@@ -57,14 +58,19 @@ def _from_dict(value: dict[Any, Any], invocation: Invocation) -> Response:
 
 
 def _checked_response(value: Any, invocation: Invocation) -> Response:
-    if isinstance(value, dict) and isinstance(value.get("body"), dict):
-        value = {**value, "body": _with_urls(value["body"], invocation)}
-    elif isinstance(value, FunctionResponse) and isinstance(value.body, dict):
-        value = FunctionResponse(value.status_code, _with_urls(value.body, invocation), value.headers)
+    if isinstance(value, dict) and "body" in value:
+        value = {**value, "body": _published(value["body"], invocation)}
+    elif isinstance(value, FunctionResponse):
+        value = replace(value, body=_published(value.body, invocation))
     response = to_response(value)
     if response.status_code == 200 and not response.is_streamed:
         _check(_json_of(response, value), invocation)
     return response
+
+
+def _published(body: Any, invocation: Invocation) -> Any:
+    answer = body.build() if isinstance(body, Svaml | SvamlBuilder) else body
+    return _with_urls(answer, invocation) if isinstance(answer, dict) else answer
 
 
 def _json_of(response: Response, value: Any) -> Any:

@@ -42,7 +42,7 @@ def _load() -> Flask:
         raise _NoFunction(str(error)) from None
 
 
-@click.group(cls=FlaskGroup, create_app=_load, add_version_option=False)
+@click.group(cls=FlaskGroup, create_app=_load, add_version_option=False, load_dotenv=False)
 @click.version_option(package_name="sinchfn", message="%(prog)s %(version)s")
 def main() -> None:
     """Run communication functions: voice callbacks, webhooks and HTTP endpoints out of one function.py."""

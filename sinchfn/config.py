@@ -47,7 +47,8 @@ def _whole(low: int, high: int) -> Parse:
 def _url(text: str) -> str:
     if not _URL.fullmatch(text) or not _has_usable_port(text):
         raise ValueError("it takes a URL such as https://voice.example.com or https://example.com/functions")
-    return text.rstrip("/")
+    scheme, _, rest = text.rstrip("/").partition(":")
+    return f"{scheme.lower()}:{rest}"
 
 
 def _has_usable_port(text: str) -> bool:
@@ -57,9 +58,8 @@ def _has_usable_port(text: str) -> bool:
         return False
 
 
-_URL = re.compile(
-    r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?|https?://\[[0-9A-Fa-f:.]+\](:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?"
-)
+_PATH = r"(:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?"
+_URL = re.compile(rf"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_PATH}")
 
 
 def _level(text: str) -> int:

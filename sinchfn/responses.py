@@ -213,7 +213,7 @@ def _encoded(body: Any) -> tuple[bytes, str | None]:
         return body.encode(), TEXT
     if isinstance(body, bytes | bytearray | memoryview):
         return bytes(body), BINARY
-    return jsontext.dumps(body).encode(), JSON
+    return dumped(body).encode(), JSON
 
 
 def _set_header(response: Response, name: Any, value: Any) -> None:
@@ -257,8 +257,22 @@ class PlainResponse(Response):
 
 
 def json_response(status: int, value: Any) -> Response:
-    """A JSON answer."""
-    return make_response(status, jsontext.dumps(value).encode(), JSON)
+    """A JSON answer.
+
+    :raises AnswerError: the value cannot be written as JSON.
+    """
+    return make_response(status, dumped(value).encode(), JSON)
+
+
+def dumped(value: Any) -> str:
+    """A value as JSON.
+
+    :raises AnswerError: it cannot be written so.
+    """
+    try:
+        return jsontext.dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AnswerError(f"it returned {_described(value)} that cannot be written as JSON: {error}") from error
 
 
 def error_response(error: HTTPException, request_id: str, **fields: Any) -> Response:

@@ -1,4 +1,4 @@
-"""The real thing: gunicorn with our settings, Flask's command, `sinchfn dev`, and the command that `sinchfn sign` prints."""
+"""The real thing: gunicorn with our settings, Flask's command, `sinchfn dev`, and what `sinchfn sign` prints."""
 
 from __future__ import annotations
 
@@ -39,6 +39,12 @@ def endless(context, request):
 def breaks(context, request):
     yield "begin"
     raise ValueError("midway")
+def breaks_at_once(context, request):
+    raise ValueError("before anything was sent")
+    yield "never"
+def spills(context, request):
+    yield "begin"
+    raise ValueError(context.env["MY_TOKEN"])
 def exits(context, request): sys.exit(7)
 def exits_midway(context, request):
     yield "begin"
@@ -183,7 +189,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("function")
     (folder / "public").mkdir()
     (folder / "public" / "big.txt").write_bytes(bytes(range(256)) * 1000)
-    with gunicorn(folder, SINCHFN_MAX_BODY="100000", **SIGNING) as server:
+    with gunicorn(folder, SINCHFN_MAX_BODY="100000", MY_TOKEN="canary-token-aa11bb22", **SIGNING) as server:
         yield server
 
 
@@ -285,7 +291,8 @@ def test_a_body_that_breaks_off_is_a_400_in_json_with_a_record(
     server: Server, path: str, head: str, body: bytes
 ) -> None:
     request_id = f"broken-{os.urandom(6).hex()}"
-    begin = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-ID: {request_id}\r\n{head}\r\n\r\n"
+    begin = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    begin += f"X-Request-ID: {request_id}\r\n{head}\r\n\r\n"
     answer = server.raw(begin.encode(), body, end=True)
     assert answer.startswith(b"HTTP/1.1 400 "), answer
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["requestId"] == request_id
@@ -357,6 +364,21 @@ def test_a_streamed_answer_that_breaks_off_is_seen_as_broken_by_the_client(serve
         connection.getresponse().read()
     connection.close()
     assert server.record_of("breaks-1")["outcome"] == "error"
+
+
+def test_a_streamed_answer_that_fails_before_its_first_byte_is_a_500_in_json(server: Server) -> None:
+    # Nothing is out yet, so the client can still be told; and the record says what the client got.
+    status, _, body = server.request("GET", "/breaks_at_once", headers={"X-Request-ID": "at-once-1"})
+    assert server.record_of("at-once-1")["status"] == status == 500
+    assert json.loads(body)["requestId"] == "at-once-1"
+
+
+def test_no_secret_gets_into_the_servers_own_log(server: Server) -> None:
+    with suppress(http.client.HTTPException, ConnectionError):
+        server.request("GET", "/spills", headers={"X-Request-ID": "spills-1"})
+    assert server.record_of("spills-1")["outcome"] == "error"
+    time.sleep(0.5)
+    assert "canary-token" not in server.log
 
 
 @pytest.mark.parametrize("path", ["/exits", "/exits_midway", "/breaks"])
@@ -572,13 +594,6 @@ def test_dev_starts_with_a_broken_function_and_recovers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [("dev", "nowhere.py"), ("sign", "nothing.json"), ("nonsense",)])
 def test_a_command_that_cannot_be_done_says_so_without_a_traceback(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    # `dev` stays up, so that the file can be put there.
-    if arguments[0] == "dev":
-        with command(tmp_path, "-m", "sinchfn", *arguments) as server:
-            assert server.request("GET", "/")[0] == 500
-            assert "nowhere.py" in server.log
-            assert "Traceback" not in server.log
-        return
     done = subprocess.run(
         [sys.executable, "-m", "sinchfn", *arguments],
         cwd=tmp_path,
@@ -626,18 +641,20 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "path"),
     [
-        "ice.json",
-        "my call.json",
-        'it\'s "a" $HOME `call`.json',
-        "å€.json",
-        "a;b&c|d.json",
-        "sub/dir/ice.json",
-        "@x.json",
+        ("ice.json", ""),
+        ("ice.json", "/"),
+        ("ice.json", "/ice"),
+        ("ice.json", "/v1/a%20b/ice"),
+        ("my call.json", "/"),
+        ('it\'s "a" $HOME `call`.json', "/"),
+        ("å€.json", "/"),
+        ("a;b&c|d.json", "/"),
+        ("sub/dir/ice.json", "/"),
+        ("@x.json", "/"),
     ],
 )
-@pytest.mark.parametrize("path", ["", "/", "/ice", "/v1/a%20b/ice"])
 def test_the_command_that_sign_prints_gets_in(tmp_path: Path, guarded: Server, name: str, path: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -677,6 +694,21 @@ def test_sign_signs_for_this_machine_what_the_public_url_would_have(tmp_path: Pa
         line = printed(tmp_path, "ice.json", "--url", f"http://127.0.0.1:{server.port}{path}", **public)
         body, status = run_in_shell(line, tmp_path)
         assert status == "200", body
+
+
+def test_only_the_env_file_beside_the_function_is_read(tmp_path: Path) -> None:
+    folder = write_function(tmp_path / "above" / "fn", "def ice(c, d): pass")
+    (folder.parent / ".env").write_text("\n".join(f"{name}={value}" for name, value in SIGNING.items()))
+    (folder / "ice.json").write_bytes(encoded(ICE))
+    done = subprocess.run(
+        [sys.executable, "-m", "sinchfn", "sign", "ice.json"],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "VOICE_APPLICATION_KEY" in done.stderr
 
 
 def test_sign_without_a_secret_says_which_variable_is_missing(tmp_path: Path) -> None:
