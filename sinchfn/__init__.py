@@ -1,47 +1,94 @@
 """sinchfn: communication functions on plain Python hosts."""
 
-from . import signals as signals
-from . import voice as voice
-from .app import create_app as create_app
-from .config import FunctionConfig as FunctionConfig
-from .context import FunctionContext as FunctionContext
-from .errors import ConfigError as ConfigError
-from .errors import FunctionError as FunctionError
-from .errors import SinchfnError as SinchfnError
-from .errors import StartupError as StartupError
-from .errors import SvamlError as SvamlError
-from .extension import SinchFunctions as SinchFunctions
-from .invocation import Invocation as Invocation
-from .requests import FunctionRequest as FunctionRequest
-from .responses import FunctionResponse as FunctionResponse
-from .responses import accepted as accepted
-from .responses import bad_request as bad_request
-from .responses import conflict as conflict
-from .responses import created as created
-from .responses import forbidden as forbidden
-from .responses import html as html
-from .responses import no_content as no_content
-from .responses import not_found as not_found
-from .responses import ok as ok
-from .responses import redirect as redirect
-from .responses import server_error as server_error
-from .responses import text as text
-from .responses import too_many_requests as too_many_requests
-from .responses import unauthorized as unauthorized
-from .services.usage import UsageRecord as UsageRecord
-from .voice import AceRequest as AceRequest
-from .voice import AceSvamlBuilder as AceSvamlBuilder
-from .voice import AgentProvider as AgentProvider
-from .voice import DiceRequest as DiceRequest
-from .voice import IceRequest as IceRequest
-from .voice import IceSvamlBuilder as IceSvamlBuilder
-from .voice import MenuBuilder as MenuBuilder
-from .voice import MenuTemplates as MenuTemplates
-from .voice import NotifyRequest as NotifyRequest
-from .voice import PieRequest as PieRequest
-from .voice import PieSvamlBuilder as PieSvamlBuilder
-from .voice import Svaml as Svaml
-from .voice import create_ace_builder as create_ace_builder
-from .voice import create_ice_builder as create_ice_builder
-from .voice import create_menu as create_menu
-from .voice import create_pie_builder as create_pie_builder
+from . import signals, voice
+from .app import create_app
+from .config import FunctionConfig
+from .context import FunctionContext
+from .errors import ConfigError, FunctionError, SinchfnError, StartupError, SvamlError
+from .extension import SinchFunctions
+from .invocation import Invocation
+from .requests import FunctionRequest
+from .responses import (
+    FunctionResponse,
+    accepted,
+    bad_request,
+    conflict,
+    created,
+    forbidden,
+    html,
+    no_content,
+    not_found,
+    ok,
+    redirect,
+    server_error,
+    text,
+    too_many_requests,
+    unauthorized,
+)
+from .services.usage import UsageRecord
+from .voice import (
+    AceRequest,
+    AceSvamlBuilder,
+    AgentProvider,
+    DiceRequest,
+    IceRequest,
+    IceSvamlBuilder,
+    MenuBuilder,
+    MenuTemplates,
+    NotifyRequest,
+    PieRequest,
+    PieSvamlBuilder,
+    Svaml,
+    create_ace_builder,
+    create_ice_builder,
+    create_menu,
+    create_pie_builder,
+)
+
+__all__ = [
+    "AceRequest",
+    "AceSvamlBuilder",
+    "AgentProvider",
+    "ConfigError",
+    "DiceRequest",
+    "FunctionConfig",
+    "FunctionContext",
+    "FunctionError",
+    "FunctionRequest",
+    "FunctionResponse",
+    "IceRequest",
+    "IceSvamlBuilder",
+    "Invocation",
+    "MenuBuilder",
+    "MenuTemplates",
+    "NotifyRequest",
+    "PieRequest",
+    "PieSvamlBuilder",
+    "SinchFunctions",
+    "SinchfnError",
+    "StartupError",
+    "Svaml",
+    "SvamlError",
+    "UsageRecord",
+    "accepted",
+    "bad_request",
+    "conflict",
+    "create_ace_builder",
+    "create_app",
+    "create_ice_builder",
+    "create_menu",
+    "create_pie_builder",
+    "created",
+    "forbidden",
+    "html",
+    "no_content",
+    "not_found",
+    "ok",
+    "redirect",
+    "server_error",
+    "signals",
+    "text",
+    "too_many_requests",
+    "unauthorized",
+    "voice",
+]

@@ -58,7 +58,9 @@ def _from_dict(value: dict[Any, Any], invocation: Invocation) -> Response:
 
 
 def _checked_response(value: Any, invocation: Invocation) -> Response:
-    if isinstance(value, dict) and "body" in value:
+    if isinstance(value, tuple):
+        value = (*(_published(part, invocation) for part in value[:1]), *value[1:])
+    elif isinstance(value, dict) and "body" in value:
         value = {**value, "body": _published(value["body"], invocation)}
     elif isinstance(value, FunctionResponse):
         value = replace(value, body=_published(value.body, invocation))

@@ -30,8 +30,6 @@ def run(invocation: Invocation) -> Response:
     token = current_request.set(invocation)
     try:
         response = _answer(invocation)
-        if response.is_streamed:
-            streaming.watch(response, invocation)
         invocation.answer(response)
         after_request.send(invocation.app, invocation=invocation)
         return response
@@ -41,7 +39,10 @@ def run(invocation: Invocation) -> Response:
 
 def _answer(invocation: Invocation) -> Response:
     try:
-        return _call(invocation) if (refusal := _refusal(invocation)) is None else refusal
+        response = _refusal(invocation) or _call(invocation)
+        if response.is_streamed:
+            streaming.watch(response, invocation)
+        return response
     except HTTPException as error:
         return _aborted(invocation, error)
     except BaseException as error:  # also SystemExit: a handler must not end the worker, nor get past the record
@@ -62,9 +63,10 @@ def _aborted(invocation: Invocation, error: HTTPException) -> Response:
         response = error_response(error, invocation.request_id)
     except BaseException as broken:
         return _failed(invocation, broken)
-    if response.status_code >= 500:
-        invocation.fail()
-    return response
+    if response.status_code < 500:
+        return response
+    invocation.fail()
+    return _spoken(invocation) or response
 
 
 def _call(invocation: Invocation) -> Response:
@@ -124,12 +126,17 @@ def _failed(invocation: Invocation, error: BaseException) -> Response:
     else:
         _log.error("The handler %s raised %s.", name, type(error).__name__, exc_info=error)
     handler_failed.send(invocation.app, invocation=invocation, error=error)
+    failure = InternalServerError("The function failed.")
+    return _spoken(invocation) or error_response(failure, invocation.request_id, **_details(invocation, error))
+
+
+def _spoken(invocation: Invocation) -> Response | None:
+    """The sentence that a caller hears when a callback fails; None if none is set, or nobody is listening."""
     message = invocation.function.config["SINCHFN_VOICE_ERROR_MESSAGE"]
-    if message and invocation.export.name in CALLBACKS and invocation.export.name not in answers.UNANSWERED:
-        return json_response(200, error_answer(message).build())
-    return error_response(
-        InternalServerError("The function failed."), invocation.request_id, **_details(invocation, error)
-    )
+    name = invocation.export.name
+    if not message or name not in CALLBACKS or name in answers.UNANSWERED:
+        return None
+    return json_response(200, error_answer(message).build())
 
 
 def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:

@@ -100,7 +100,8 @@ def parse_payload(invocation: Invocation) -> None:
         raise BadRequest(f"A voice callback is a JSON object, this is a JSON {_json_type(payload)}.")
     _refuse_other_event(invocation, payload.get("event"))
     event = CALLBACK_TYPES[invocation.export.name](payload)
-    invocation.accept(event, event.call_id)
+    call_id = payload.get("callid")  # as nearly every payload has it; any other form is for the event to read
+    invocation.accept(event, call_id if isinstance(call_id, str) else event.call_id)
 
 
 def _refuse_other_event(invocation: Invocation, event: object) -> None:
@@ -121,7 +122,7 @@ def _other_paths(invocation: Invocation) -> list[str]:
 
 def record_usage(invocation: Invocation) -> None:
     """One usage record, on the signal and in the ledger, when the answer is complete."""
-    when_sent(invocation, lambda: _record(invocation))
+    when_sent(invocation, _record)
 
 
 def _record(invocation: Invocation) -> None:
@@ -163,7 +164,7 @@ def add_headers(invocation: Invocation) -> None:
 
 def log_request(invocation: Invocation) -> None:
     """One log line, when the answer is complete."""
-    when_sent(invocation, lambda: _log_line(invocation))
+    when_sent(invocation, _log_line)
 
 
 def _log_line(invocation: Invocation) -> None:

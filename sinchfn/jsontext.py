@@ -27,7 +27,8 @@ def loads(data: bytes) -> Any:
     :raises ValueError: it is not JSON, or JSON that is refused here; the message says why.
     """
     try:
-        value = _decoder.decode(data.decode("utf-8-sig"))
+        text = data.decode()
+        value = _decoder.decode(text[1:] if text[:1] == "\ufeff" else text)
         if _HALF_PAIR.search(data):
             _encode_raw(value).encode()
     except UnicodeError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from .errors import AnswerError
 from .headers import check_header, settle
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 #: What a handler may return, for the log line about one that returned something else.
 RETURNABLE = (
@@ -254,6 +254,18 @@ class PlainResponse(Response):
         if self.status_code < 200 or self.status_code in (204, 304) or self.is_streamed or "Location" in self.headers:
             return super().get_wsgi_headers(environ)
         return self.headers
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        whole = self.response
+        if (
+            not isinstance(whole, list)
+            or self._on_close
+            or self.status_code != 200
+            or environ["REQUEST_METHOD"] == "HEAD"
+        ):
+            return super().__call__(environ, start_response)
+        start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
+        return whole  # nothing to be called at the end, so nothing to wrap it in
 
 
 def json_response(status: int, value: Any) -> Response:

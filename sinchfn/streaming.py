@@ -13,8 +13,8 @@ from .services.logs import bound_to
 _log = logging.getLogger("sinchfn")
 
 
-def when_sent(invocation: Invocation, callback: Callable[[], None]) -> None:
-    """Call `callback` when the answer is complete: now, or at the end of a streamed one.
+def when_sent(invocation: Invocation, callback: Callable[[Invocation], None]) -> None:
+    """Call `callback` with `invocation` when the answer is complete: now, or at the end of a streamed one.
 
     A file that the server sends by itself counts as complete at once: nobody tells when it is through.
     """
@@ -22,13 +22,16 @@ def when_sent(invocation: Invocation, callback: Callable[[], None]) -> None:
     if isinstance(chunks, WatchedStream):
         chunks.callbacks.append(callback)
     else:
-        callback()
+        callback(invocation)
 
 
 def watch(response: Response, invocation: Invocation) -> None:
-    """Let `invocation` know what becomes of a streamed answer."""
-    if not response.direct_passthrough:  # a file goes out past Python, and its length is known
-        response.response = WatchedStream(response.response, invocation)
+    """Let `invocation` know what becomes of a streamed answer. Whatever fails up to its first chunk is raised."""
+    if response.direct_passthrough:  # a file goes out past Python, and its length is known
+        return
+    response.response = stream = WatchedStream(response.response, invocation)
+    if invocation.incoming.method != "HEAD":
+        stream.begin()
 
 
 class WatchedStream:
@@ -36,17 +39,23 @@ class WatchedStream:
 
     def __init__(self, chunks: Iterable[str | bytes], invocation: Invocation) -> None:
         #: called once, at the end
-        self.callbacks: list[Callable[[], None]] = []
+        self.callbacks: list[Callable[[Invocation], None]] = []
         self._source = chunks
+        self._chunks = iter(chunks)
+        self._first: bytes | None = None
         self._invocation = invocation
         self._is_over = False
 
+    def begin(self) -> None:
+        """Take the first chunk, while what fails in it can still become a proper answer."""
+        self._first = self._read()
+
     def __iter__(self) -> Iterator[bytes]:
-        chunks = iter(self._source)
         try:
-            while (data := self._next(chunks)) is not None:
-                self._invocation.stream(len(data))
-                yield data
+            if self._first is not None:
+                yield self._sent(self._first)
+            while (data := self._next()) is not None:
+                yield self._sent(data)
         finally:
             # Also when the response has a close() of its own that never calls ours.
             self.close()
@@ -61,23 +70,34 @@ class WatchedStream:
                 self._invocation.leave()
             self._finish()
 
-    def _next(self, chunks: Iterator[str | bytes]) -> bytes | None:
+    def _sent(self, data: bytes) -> bytes:
+        self._invocation.stream(len(data))
+        return data
+
+    def _next(self) -> bytes | None:
+        if self._is_over:
+            return None
         with bound_to(self._invocation):
             try:
-                chunk = next(chunks)
-                return chunk.encode() if isinstance(chunk, str) else bytes(memoryview(chunk))
-            except StopIteration:
-                self._is_over = True
-                self._finish()
-                return None
+                if (data := self._read()) is not None:
+                    return data
             except BaseException as error:
                 self._is_over = True
                 self._note(error)
                 self._finish()
-                if isinstance(error, Exception):
-                    raise
-                # An ordinary error for the server: it ends this connection, so that the client notices, and goes on.
-                raise RuntimeError("the streamed answer broke off") from error
+                # An ordinary error for the server, with nothing in it that its log should not have: it ends this
+                # connection, so that the client notices, and goes on.
+                raise RuntimeError("the streamed answer broke off") from None
+            self._is_over = True
+            self._finish()
+            return None
+
+    def _read(self) -> bytes | None:
+        try:
+            chunk = next(self._chunks)
+        except StopIteration:
+            return None
+        return chunk.encode() if isinstance(chunk, str) else bytes(memoryview(chunk))
 
     def _finish(self) -> None:
         try:
@@ -85,7 +105,7 @@ class WatchedStream:
         except BaseException as error:
             self._note(error)
         for callback in self.callbacks:
-            callback()
+            callback(self._invocation)
 
     def _note(self, error: BaseException) -> None:
         self._invocation.fail()

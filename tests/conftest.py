@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from sinchfn import create_app, jsontext
+from sinchfn.services.logs import RedactionFilter
 from sinchfn.signatures import ApplicationScheme
 
 #: Function projects that several tests use.
@@ -50,6 +52,15 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name in OWN_VARIABLES or name.startswith(OWN_PREFIXES):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_secrets() -> Iterator[None]:
+    """The secrets of one test's functions are not struck out of the log of the next."""
+    yield
+    for handler in logging.getLogger().handlers:
+        for found in [found for found in handler.filters if isinstance(found, RedactionFilter)]:
+            handler.removeFilter(found)
 
 
 @pytest.fixture

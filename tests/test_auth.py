@@ -130,7 +130,7 @@ def test_anything_else_does_not(serve: Callable[..., Flask], call: Call, headers
         {"ADMIN_USER": "admin", "ADMIN_PASSWORD": ""},
         {"ADMIN_USER": "", "ADMIN_PASSWORD": ""},
         {"ADMIN_USER": "admin", "PROJECT_ID_API_SECRET": "pa55word"},
-        {"PROJECT_ID_API_KEY": "admin"},
+        {"PROJECT_ID_API_KEY": "a-key"},
     ],
 )
 @pytest.mark.parametrize("environment", ["production", "development"])

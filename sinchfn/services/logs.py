@@ -177,6 +177,10 @@ class PlatformHandler(logging.StreamHandler[Any]):
         #: of all functions in this process
         self.redact = Redaction()
 
+    def flush(self) -> None:
+        if not getattr(self.stream, "line_buffering", False):  # then the write of the line was its flush
+            super().flush()
+
 
 class RedactionFilter(logging.Filter):
     """Strikes secrets out of what passes a handler that somebody else has set up."""

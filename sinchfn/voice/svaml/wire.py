@@ -41,8 +41,12 @@ def _put(item: Wire, schema: WireSchema, label: str, key: str, value: object) ->
     if field is None:
         known = list(schema.fields)
         raise TypeError(f'{label} has no option "{key}".{did_you_mean(key, known)} Options: {", ".join(known)}.')
-    check_value(field, value, f"{label}.{field.data_key}")
-    item[str(field.data_key)] = fresh(value)
+    name = str(field.data_key)
+    try:
+        field.deserialize(value)
+    except ValidationError as error:
+        raise svaml_error(error, f"{label}.{name}") from None
+    item[name] = fresh(value)
 
 
 def check_value(field: fields.Field[Any], value: object, label: str) -> None:
