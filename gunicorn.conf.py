@@ -25,6 +25,9 @@ graceful_timeout = 15
 # instances fight over it.
 control_socket_disable = True
 
+# A header named SCRIPT_NAME or PATH_INFO, from a proxy or anybody on this machine, must not move the function.
+forwarder_headers = ""
+
 # The heartbeat file must not be on a disk, where a slow write would look like a worker that hangs.
 memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it, with a name nobody can guess
 worker_tmp_dir = str(memory) if memory.is_dir() else None

@@ -6,16 +6,23 @@ import re
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .function import Function
 
 Environ = dict[str, Any]
 
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
-def proxy_fix(app: Any, hops: int) -> ProxyFix:
-    """`app` behind so many proxies whose ``X-Forwarded-*`` headers are believed."""
-    return ProxyFix(app, x_for=hops, x_proto=hops, x_host=hops, x_prefix=hops)
+
+def proxy_fix(app: Any, hops: int, *, with_address: bool = True) -> ProxyFix:
+    """`app` behind so many proxies whose ``X-Forwarded-*`` headers are believed.
+
+    :param with_address: whether also those that say where we are, which a public URL says better.
+    """
+    address = hops if with_address else 0
+    return ProxyFix(app, x_for=hops, x_proto=address, x_host=address, x_prefix=address)
 
 
 def called_paths(environ: Environ, function: Function) -> tuple[str, ...]:
@@ -34,13 +41,24 @@ def called_paths(environ: Environ, function: Function) -> tuple[str, ...]:
     return (raw,) if _has_script_name(raw, environ) else (_quoted(environ.get("SCRIPT_NAME", "")) + raw,)
 
 
+def other_paths(environ: Environ, function: Function) -> list[str]:
+    """Paths that the platform may have called instead, to explain a signature that does not hold."""
+    info = environ.get("PATH_INFO", "")
+    return [info, environ.get("SCRIPT_NAME", "") + info, info.removeprefix(function.url_prefix) or "/"]
+
+
 def public_base(environ: Environ, function: Function) -> str:
-    """URL of the function's mount as the platform sees it, without a slash at its end."""
+    """URL of the function's mount as the platform sees it, without a slash at its end.
+
+    :raises BadRequest: it has to be told from the ``Host`` header, and that is no host.
+    """
     public: str | None = function.config["SINCHFN_PUBLIC_URL"]
     if public:
         return public
     environ = _believed(environ, function)
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    if not _HOST.fullmatch(host):
+        raise BadRequest("The Host header is not the name of a host.")
     # The platform calls nothing but https; a scheme of http only says that a proxy in front ended the TLS.
     return f"https://{host}{_quoted(environ.get('SCRIPT_NAME', ''))}{function.url_prefix}"
 

@@ -14,7 +14,7 @@ from .address import public_base
 from .errors import AnswerError
 from .exports import Export
 from .invocation import Invocation
-from .responses import JSON, FunctionResponse, dumped, json_response, make_response, to_response
+from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
 from .voice.streams import stream_url
 from .voice.svaml import Svaml, SvamlBuilder, check_svaml
 
@@ -66,7 +66,12 @@ def _checked_response(value: Any, invocation: Invocation) -> Response:
         value = replace(value, body=_published(value.body, invocation))
     response = to_response(value)
     if response.status_code == 200 and not response.is_streamed:
-        _check(_json_of(response, value), invocation)
+        answer = _json_of(response, value)
+        if not isinstance(answer, dict):
+            raise AnswerError(f"it returned {described(answer)}; SVAML is a builder's answer, or a dict in its form")
+        _check(answer, invocation)
+        if (published := _with_urls(answer, invocation)) is not answer:
+            response.set_data(dumped(published))
     return response
 
 
@@ -109,5 +114,10 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
     if not isinstance(endpoint, str) or not endpoint.startswith("/"):
         return answer
     function = invocation.function
+    if function.stream_key is None:
+        _log.warning(
+            "The URL of the stream %s carries no token: set VOICE_APPLICATION_SECRET or SINCHFN_STREAM_SECRET.",
+            endpoint,
+        )
     url = stream_url(public_base(invocation.environ, function), endpoint, invocation.call_id, function.stream_key)
     return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}

@@ -14,8 +14,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
 from .address import proxy_fix
-from .extension import RULES, make_function, mount
-from .invocation import request_id_of
+from .assembly import make_function
+from .catchall import RULES
+from .extension import mount
+from .requests import request_id_of
 from .responses import error_response
 from .services.logs import set_up_logging
 
@@ -24,7 +26,8 @@ def create_app(function: str | Path | ModuleType | None = None, *, config: Mappi
     """Make the WSGI app that serves a function.
 
     :param function: path of a ``function.py`` or of its folder, a module, or a dotted module name; default:
-        ``SINCHFN_FUNCTION``, else ``./function.py``.
+        ``SINCHFN_FUNCTION``, else ``./function.py``. A path is loaded anew by every call, with the modules beside it; a
+        module named by its dotted name is imported as any other, once per process.
     :param config: settings that go before the environment: variable names to str, int or bool.
     :raises StartupError: the function or a setting is not usable; the message says why and what to do.
     """
@@ -44,7 +47,8 @@ def build_app(
     app = FunctionApp("sinchfn", root_path=str(folder), instance_path=str(folder / "instance"), static_folder=None)
     hops = made.config["SINCHFN_TRUSTED_PROXIES"]
     if hops:
-        app.wsgi_app = proxy_fix(app.wsgi_app, hops)  # type: ignore[method-assign]
+        own = made.config["SINCHFN_PUBLIC_URL"] is None
+        app.wsgi_app = proxy_fix(app.wsgi_app, hops, with_address=own)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _json_error)
     mount(app, made)
     return app
@@ -98,7 +102,4 @@ class _CatchAllAdapter:
 
 def _json_error(error: HTTPException) -> Response:
     # What never came to the view, such as a method that HTTP does not know.
-    request_id = request_id_of(request.environ)
-    response = error_response(error, request_id)
-    response.headers["X-Request-ID"] = request_id
-    return response
+    return error_response(error, request_id_of(request.environ))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from flask.cli import FlaskGroup, NoAppException
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
 
@@ -17,8 +16,9 @@ from .app import build_app, create_app
 from .config import FunctionConfig, load_config
 from .errors import StartupError
 from .exports import CALLBACKS
+from .invocation import LOGGED_KEY
 from .jsontext import loads
-from .loading import load_function
+from .loading import default_source, folder_for, load_function
 from .signatures import ApplicationScheme
 
 #: Where gunicorn and ``sinchfn dev`` listen by default.
@@ -48,6 +48,14 @@ def main() -> None:
     """Run communication functions: voice callbacks, webhooks and HTTP endpoints out of one function.py."""
 
 
+@main.command()
+def routes() -> None:
+    """Show the handlers and the paths that reach them."""
+    for function in current_app.extensions["sinchfn"]:
+        for line in function.table():
+            click.echo(line)
+
+
 @main.command(with_appcontext=False)
 @click.argument("function", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
@@ -58,9 +66,10 @@ def dev(function: str | None, host: str, port: int) -> None:
     FUNCTION is a function.py or its folder; default: SINCHFN_FUNCTION, else ./function.py. Signatures are not checked
     (unless WEBHOOK_PROTECTION=always), SVAML is checked strictly, errors show their cause.
     """
-    folder = _folder(function)
-    if not Path(_source(function)).exists():
-        load_function(_source(function))  # says what is missing
+    source = function or default_source()
+    if not Path(source).exists():
+        load_function(source)  # says what is missing
+    folder = folder_for(source)
     # The process that only watches for changes need not load the function.
     app = _app_or_problem(function) if is_running_from_reloader() else _not_served
     run_simple(
@@ -73,17 +82,6 @@ def dev(function: str | None, host: str, port: int) -> None:
         threaded=True,
         request_handler=_RequestHandler,
     )
-
-
-def _source(function: str | None) -> str:
-    return function or os.environ.get("SINCHFN_FUNCTION") or "function.py"
-
-
-def _folder(function: str | None) -> Path:
-    path = Path(_source(function))
-    if path.is_dir():
-        return path
-    return path.parent if path.suffix == ".py" else Path.cwd()  # else the dotted name of a module
 
 
 def _app_or_problem(function: str | None) -> Any:
@@ -113,7 +111,7 @@ class _RequestHandler(WSGIRequestHandler):
     """Werkzeug's own line only for what the function's log has no line for: 404s and static files."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        if "sinchfn.logged" not in getattr(self, "environ", {}):
+        if LOGGED_KEY not in getattr(self, "environ", {}):
             super().log_request(code, size)
 
 
@@ -131,7 +129,7 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
     """
     body = payload.read()
     _warn_about(body)
-    config = _config(source)
+    config = load_config(folder_for(source or default_source()))
     target = url or (config["SINCHFN_PUBLIC_URL"] if public else LOCAL)
     if not target:
         raise click.UsageError("--public needs SINCHFN_PUBLIC_URL to be set.")
@@ -140,10 +138,6 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
     data = f"@{payload.name}" if payload.name != "<stdin>" else body.decode("utf-8", "replace")
     parts = ["curl", "-sS", target, *(f"-H{name}: {value}" for name, value in headers.items()), "--data-binary", data]
     click.echo(" ".join(shlex.quote(part) for part in parts))
-
-
-def _config(source: str | None) -> FunctionConfig:
-    return load_config(_folder(source).resolve())
 
 
 def _signed_path(target: str, config: FunctionConfig) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, overload
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -62,6 +62,14 @@ _PATH = r"(:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?"
 _URL = re.compile(rf"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_PATH}")
 
 
+def _ledger(text: str) -> str:
+    if text.strip().lower() in ("off", "false"):
+        return "off"
+    if text.strip().lower() == "true" or text.endswith("/"):
+        raise ValueError("it takes the path of a file, or off")
+    return text
+
+
 def _level(text: str) -> int:
     levels = logging.getLevelNamesMapping()
     if text.upper() not in levels:
@@ -96,7 +104,7 @@ SETTINGS = (
     Setting("PROJECT_ID_API_SECRET", "its secret; password of Basic auth"),
     Setting("ADMIN_USER", "second user of Basic auth"),
     Setting("ADMIN_PASSWORD", "password of that user"),
-    Setting("SINCHFN_USAGE", "ledger of usage records, or off", default="data/usage.jsonl", development="off"),
+    Setting("SINCHFN_USAGE", "ledger of usage records, or off", _ledger, default="data/usage.jsonl", development="off"),
     Setting("SINCHFN_MAX_BODY", "largest request body, in bytes", _whole(1, 1 << 32), "1048576"),
     Setting("SINCHFN_SVAML", "what is done with faulty SVAML", _one_of("strict", "warn"), "warn", "strict"),
     Setting("SINCHFN_VOICE_ERROR_MESSAGE", "said to the caller when a voice handler fails"),
@@ -104,6 +112,9 @@ SETTINGS = (
     Setting("SINCHFN_LOG_FORMAT", "text or json", _one_of("text", "json"), "json", "text"),
     Setting("SINCHFN_LOG_LEVEL", "least level that is logged", _level, "INFO"),
 )
+
+#: Settings of services that this version does not have yet.
+NOT_YET = ("SINCHFN_CACHE_URL", "SINCHFN_STORAGE_URL", "SINCHFN_DATABASE", "SINCHFN_WS_ORIGINS")
 
 #: A variable whose name has one of these words holds a secret: its value never appears in a log line or a repr.
 SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
@@ -148,6 +159,7 @@ class FunctionConfig:
 
     @property
     def is_development(self) -> bool:
+        """Whether that is ``development``."""
         return self.environment == "development"
 
     @property
@@ -158,6 +170,10 @@ class FunctionConfig:
     def __getitem__(self, name: str) -> Any:
         return self.settings[name]
 
+    @overload
+    def get_variable(self, name: str, default: str) -> str: ...
+    @overload
+    def get_variable(self, name: str, default: None = None) -> str | None: ...
     def get_variable(self, name: str, default: str | None = None) -> str | None:
         """The value of a variable or secret, `default` if it is not set."""
         return self.env.get(name, default)
@@ -239,7 +255,9 @@ def unknown_settings(env: Mapping[str, str]) -> list[str]:
     """A sentence for each ``SINCHFN_*`` variable that nothing reads."""
     known = [setting.name for setting in SETTINGS] + ["SINCHFN_FUNCTION"]
     return [
-        f"{name} is set, but there is no such setting.{did_you_mean(name, known)}"
+        f"{name} is set, but nothing reads it in this version."
+        if name in NOT_YET
+        else f"{name} is set, but there is no such setting.{did_you_mean(name, known)}"
         for name in sorted(env)
         if name.startswith("SINCHFN_") and name not in known
     ]

@@ -25,7 +25,7 @@ def run(invocation: Invocation) -> Response:
     token = current_request.set(invocation)
     try:
         response = _answer(invocation)
-        invocation.answer(response)
+        invocation._answer(response)
         after_request.send(invocation.app, invocation=invocation)
         return response
     finally:
@@ -48,7 +48,7 @@ def _refusal(invocation: Invocation) -> Response | None:
     try:
         before_request.send(invocation.app, invocation=invocation)
     except HTTPException as error:
-        invocation.refuse(error.description)
+        invocation._refuse(error.description)
         return error_response(error, invocation.request_id)
     return None
 
@@ -58,10 +58,10 @@ def _aborted(invocation: Invocation, error: HTTPException) -> Response:
         response = error_response(error, invocation.request_id)
     except BaseException as broken:
         return _failed(invocation, broken)
-    if response.status_code < 500:
-        return response
-    invocation.fail()
-    return _spoken(invocation) or response
+    invocation._abort(error.description)
+    if response.status_code >= 500:
+        invocation._fail()
+    return (_spoken(invocation) if response.status_code >= 400 else None) or response
 
 
 def _call(invocation: Invocation) -> Response:
@@ -81,12 +81,12 @@ def _call(invocation: Invocation) -> Response:
 
 
 def _failed(invocation: Invocation, error: BaseException) -> Response:
-    invocation.fail()
+    invocation._fail()
     name = invocation.export.name
     if isinstance(error, AnswerError):
-        _log.error("The handler %s cannot be answered for: %s.", name, error)
+        _log.error("The handler %s cannot be answered for: %s.", name, str(error).rstrip("."))
     else:
-        _log.error("The handler %s raised %s.", name, type(error).__name__, exc_info=error)
+        _log.error("The handler %s raised %s", name, _sentence(error), exc_info=error)
     handler_failed.send(invocation.app, invocation=invocation, error=error)
     failure = InternalServerError("The function failed.")
     return _spoken(invocation) or error_response(failure, invocation.request_id, **_details(invocation, error))
@@ -104,8 +104,11 @@ def _spoken(invocation: Invocation) -> Response | None:
 def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:
     if not invocation.function.config.is_development:
         return {}
+    return {"detail": invocation.function.redact(_sentence(error))}
+
+
+def _sentence(error: BaseException) -> str:
     try:
-        sentence = f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"
     except BaseException:  # an exception whose own text fails
-        sentence = type(error).__name__
-    return {"detail": invocation.function.redact(sentence)}
+        return type(error).__name__

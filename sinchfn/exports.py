@@ -11,6 +11,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from .errors import FunctionError, did_you_mean
+from .signatures import scheme_of
 
 #: Voice callbacks: ``POST`` to their name, with a call event; the answer is SVAML.
 CALLBACKS = ("ice", "ace", "pie", "dice", "notify")
@@ -19,7 +20,7 @@ CALLBACKS = ("ice", "ace", "pie", "dice", "notify")
 #: as soon as it has a handler for any other callback.
 IMPLICIT_CALLBACKS = ("ace", "dice", "notify")
 
-#: Public names with a meaning of their own that are read and never routed.
+#: Public names with a meaning of their own that are never routed.
 RESERVED = ("setup", "auth")
 
 #: The two names of the handler of the mount's root.
@@ -51,8 +52,13 @@ class Export:
     services: frozenset[str] = frozenset()
 
     @property
+    def scheme(self) -> str | None:
+        """The signature scheme that guards it, whether or not it is verified just now."""
+        return "application" if self.kind is Kind.VOICE else scheme_of(self.name)
+
+    @property
     def path(self) -> str:
-        """The shortest path that reaches it."""
+        """The path to show for it."""
         if self.kind is Kind.WEBHOOK:
             return f"/webhook/{_camel(_words(self.name)[:-1])}"
         return "/" if self.name in ROOT else f"/{self.name}"
@@ -101,18 +107,18 @@ def read_exports(module: ModuleType) -> Exports:
     return Exports(listed, tuple(_overlooked(module, {export.name for export in listed})))
 
 
-def spellings(name: str) -> frozenset[str]:
+def _spellings(name: str) -> frozenset[str]:
     """Every way to write a name: ``user_profile``, ``userProfile`` and ``user-profile``, and the name itself."""
     words = _words(name)
     return frozenset((name, "_".join(words), "-".join(words), _camel(words)))
 
 
-def has_meaning(name: str) -> bool:
+def _has_meaning(name: str) -> bool:
     """Whether a handler of this name would be more than a custom endpoint."""
     return name in CALLBACKS or name in ROOT or _is_webhook(name)
 
 
-def place(value: object) -> str:
+def _place(value: object) -> str:
     """Where a function is written, for a message; empty if it cannot be told."""
     code = getattr(inspect.unwrap(value) if callable(value) else value, "__code__", None)
     return f"{code.co_filename}, line {code.co_firstlineno}" if code else ""
@@ -174,12 +180,12 @@ def _export(module: ModuleType, name: str, value: object) -> Export:
         return Export(name, Kind.VOICE, value, frozenset((name,)))
     if (near := name.lower().replace("_", "")) in CALLBACKS:  # neither verified nor, to the eye, unguarded
         raise FunctionError(
-            f'The handler "{name}" ({place(value)}) is not a voice callback: '
+            f'The handler "{name}" ({_place(value)}) is not a voice callback: '
             f'its name has to be written "{near}". Name it so, or something else if it is no callback.'
         )
     if _is_webhook(name):
-        return Export(name, Kind.WEBHOOK, value, spellings(name), spellings("_".join(words[:-1])))
-    return Export(name, Kind.HTTP, value, spellings(name))
+        return Export(name, Kind.WEBHOOK, value, _spellings(name), _spellings("_".join(words[:-1])))
+    return Export(name, Kind.HTTP, value, _spellings(name))
 
 
 def _check_arity(module: ModuleType, name: str, value: Handler) -> None:
@@ -192,7 +198,7 @@ def _check_arity(module: ModuleType, name: str, value: Handler) -> None:
         signature.bind(None, None)
     except TypeError:
         raise FunctionError(
-            f'The handler "{name}" ({place(value) or module.__file__}) takes {signature}, '
+            f'The handler "{name}" ({_place(value) or module.__file__}) takes {signature}, '
             f"but a handler takes two arguments: def {name}(context, {_payload_name(name)}): ... "
             f"If it is no endpoint, name it _{name} or move it to another file."
         ) from None
@@ -216,11 +222,26 @@ def _refuse_doubles(module: ModuleType, listed: Iterable[Export]) -> None:
 
 
 def _overlooked(module: ModuleType, exported: set[str]) -> Iterator[str]:
+    for name in exported:
+        service = name.lower().removesuffix("webhook").strip("_")
+        if name.lower().endswith("webhook") and service and not _is_webhook(name):
+            yield f'"{name}" in {module.__file__} does not serve /webhook/{service}: name it {service}_webhook.'
+    if callable(getattr(module, "setup", None)):
+        yield f'"setup" in {module.__file__} is not called: this version has no start-up hooks and no WebSockets yet.'
     for name, value in vars(module).items():
         if name in exported or name.startswith("_") or not callable(value) or inspect.isclass(value):
             continue
-        if has_meaning(name):
+        if _has_meaning(name) or _has_lost_its_module(module, name, value):
             yield f'"{name}" in {module.__file__} is not served: {_why_overlooked(module, name, value)}'
+
+
+def _has_lost_its_module(module: ModuleType, name: str, value: Any) -> bool:
+    """Whether this looks like a function of the module that a decorator has put something else in the place of."""
+    if hasattr(module, "__all__") or name in RESERVED:
+        return False
+    if inspect.isfunction(value):
+        return "<locals>" in value.__qualname__ and value.__name__ != name and value.__module__ != module.__name__
+    return hasattr(value, "__wrapped__") and getattr(value, "__module__", None) == module.__name__
 
 
 def _why_overlooked(module: ModuleType, name: str, value: object) -> str:

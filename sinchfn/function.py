@@ -1,4 +1,4 @@
-"""One loaded function: all that lives as long as the app. Immutable, and free of Flask."""
+"""One loaded function: all that lives as long as the app. Its fields never change; free of Flask."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ class PassedAnswers:
     """Texts of SVAML that passed the check without a remark: most functions give the same few answers all day."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str], None] = {}
+        self._known: set[tuple[str, str]] = set()
 
     def has(self, event: str, text: str) -> bool:
+        """Whether this answer to this event passed before."""
         return (event, text) in self._known
 
     def add(self, event: str, text: str) -> None:
-        if len(text) > PASSED_LENGTH:
-            return
+        """This answer to this event passed."""
         if len(self._known) >= PASSED_ANSWERS:
-            self._known.pop(next(iter(self._known), ("", "")), None)
-        self._known[event, text] = None
+            self._known.clear()  # at once, unlike a search for the oldest: several threads come here
+        if len(text) <= PASSED_LENGTH:
+            self._known.add((event, text))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +56,8 @@ class Function:
     hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=lambda: MappingProxyType({}))
     #: names of the exports that Basic auth gates
     gated: frozenset[str] = frozenset()
-    #: verifies voice callbacks; None when that is switched off or not possible
-    application: ApplicationScheme | None = None
+    #: what verifies signed calls, by the name of the scheme; empty when that is switched off or not possible
+    schemes: Mapping[str, ApplicationScheme] = field(default_factory=dict)
     #: key for the tokens of stream URLs; None when there is no secret to sign with
     stream_key: bytes | None = None
     public: PublicFiles | None = None
@@ -74,8 +75,14 @@ class Function:
         return self.config.function_name
 
     def listing(self) -> list[tuple[str, str, str]]:
-        """Method, path and name of every handler, for the start-up log."""
+        """Method, path and name of every handler, for the start-up log and the landing page."""
         return [_listed(export) for export in self.exports]
+
+    def table(self) -> list[str]:
+        """The same as aligned lines of text."""
+        rows = [(method, self.url_prefix + path, name) for method, path, name in self.listing()]
+        width = max((len(path) for _, path, _ in rows), default=0)
+        return [f"  {method:<4} {path:<{width}}  → {name}" for method, path, name in rows]
 
     def __repr__(self) -> str:
         return f"<Function {self.name} at {self.url_prefix or '/'}: {', '.join(self.exports.names) or 'no handlers'}>"

@@ -11,19 +11,19 @@ from typing import Any
 
 from werkzeug.exceptions import BadRequest, Unauthorized, UnsupportedMediaType
 
-from .address import called_paths
+from .address import called_paths, other_paths
 from .auth import CHALLENGE
 from .errors import SignatureError
 from .exports import CALLBACKS, Kind
 from .function import Hook
-from .invocation import Invocation
+from .invocation import LOGGED_KEY, Invocation
 from .requests import FunctionRequest, is_json
-from .services.logs import request_fields
+from .services.logs import one_line, request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
 from .signatures import ApplicationScheme
 from .streaming import when_sent
-from .voice.callbacks import CALLBACKS as CALLBACK_TYPES
+from .voice.callbacks import EVENTS
 
 _log = logging.getLogger("sinchfn")
 _request_log = logging.getLogger("sinchfn.request")
@@ -36,8 +36,8 @@ def read_body(invocation: Invocation) -> None:
 
 def verify_signature(invocation: Invocation) -> None:
     """401 for a callback that the platform did not sign. The log says why, the answer does not."""
-    scheme = invocation.function.application
-    if scheme is None or invocation.export.kind is not Kind.VOICE:
+    scheme = invocation.function.schemes.get(invocation.export.scheme or "")
+    if scheme is None:
         return
     environ = invocation.environ
     signed: dict[str, Any] = {
@@ -52,7 +52,8 @@ def verify_signature(invocation: Invocation) -> None:
     if reason is None:
         return
     if invocation.function.config.is_development:
-        reason = f"{reason}. {scheme.explain(path=paths[0], alternatives=_other_paths(invocation), **signed)}"
+        explained = scheme.explain(path=paths[0], alternatives=other_paths(environ, invocation.function), **signed)
+        reason = reason if explained == reason else f"{reason}. {explained}"
     _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
     raise Unauthorized("The signature of this request does not hold.")
 
@@ -87,7 +88,7 @@ def refuse_strangers(known: bool) -> None:
 def parse_payload(invocation: Invocation) -> None:
     """400 for a callback that is not a JSON object, or names another callback; 415 if it does not say JSON."""
     if invocation.export.kind is not Kind.VOICE:
-        invocation.accept(FunctionRequest(invocation.incoming))
+        invocation._accept(FunctionRequest(invocation.incoming))
         return
     content_type = invocation.environ.get("CONTENT_TYPE", "")
     if content_type and not is_json(content_type):
@@ -99,25 +100,19 @@ def parse_payload(invocation: Invocation) -> None:
     if not isinstance(payload, dict):
         raise BadRequest(f"A voice callback is a JSON object, this is a JSON {_json_type(payload)}.")
     _refuse_other_event(invocation, payload.get("event"))
-    event = CALLBACK_TYPES[invocation.export.name](payload)
+    event = EVENTS[invocation.export.name](payload)
     call_id = payload.get("callid")  # as nearly every payload has it; any other form is for the event to read
-    invocation.accept(event, call_id if isinstance(call_id, str) else event.call_id)
+    invocation._accept(event, call_id if isinstance(call_id, str) else event.call_id)
 
 
 def _refuse_other_event(invocation: Invocation, event: object) -> None:
     name = invocation.export.name
     if isinstance(event, str) and event.lower() in CALLBACKS and event.lower() != name:
-        raise BadRequest(f'This was sent to "{name}", but its event is "{event}": send it to "/{event.lower()}".')
+        raise BadRequest(f'This was sent to "{name}", but its event is "{event}".')
 
 
 def _json_type(value: object) -> str:
     return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
-
-
-def _other_paths(invocation: Invocation) -> list[str]:
-    environ, mount = invocation.environ, invocation.function.url_prefix
-    below = environ.get("PATH_INFO", "").removeprefix(mount)
-    return [environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""), below or "/"]
 
 
 def record_usage(invocation: Invocation) -> None:
@@ -129,7 +124,7 @@ def _record(invocation: Invocation) -> None:
     if invocation.usage is not None:  # a server may close an answer twice
         return
     record = _usage_of(invocation)
-    invocation.complete(record)
+    invocation._complete(record)
     if invocation.function.ledger is not None:
         invocation.function.ledger.write(record.to_json())
     if usage_recorded.receivers:
@@ -169,20 +164,22 @@ def log_request(invocation: Invocation) -> None:
 
 def _log_line(invocation: Invocation) -> None:
     usage = invocation.usage
-    if usage is None or "sinchfn.logged" in invocation.environ:
+    if usage is None or invocation._is_logged:
         return
+    invocation._is_logged = True
     level = logging.ERROR if usage.status >= 500 else logging.WARNING if usage.status >= 400 else logging.INFO
     if not _request_log.isEnabledFor(level):
         return
     message = f"{usage.method} {usage.path} {usage.status} {usage.duration_ms:.1f} ms"
     if invocation.refusal:
         message = f"{message}: {invocation.refusal}"
+    message = one_line(message)  # here, for a host's own formatter would not
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
     record = logging.LogRecord(_request_log.name, level, __file__, 0, message, None, None)
     record.as_json = usage.to_json()
     record.sinchfn = request_fields(invocation)
     _request_log.handle(record)
-    invocation.environ["sinchfn.logged"] = True
+    invocation.environ[LOGGED_KEY] = True
 
 
 def guarded(hook: Hook) -> Hook:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,26 +9,14 @@ from typing import TYPE_CHECKING, Any
 from .context import FunctionContext
 from .exports import Export
 from .function import Function
+from .requests import Incoming
 from .services.usage import UsageRecord
 
 if TYPE_CHECKING:
     from flask import Flask, Response
 
-    from .requests import Incoming
-
-_SANE_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-
-#: Where the id of a request stands in its WSGI environ, for whoever answers it.
-_ID_KEY = "sinchfn.request_id"
-
-
-def request_id_of(environ: dict[str, Any]) -> str:
-    """The caller's ``X-Request-ID`` if it is sane (1-128 characters of ``[A-Za-z0-9_.-]``), else a new one."""
-    known: str | None = environ.get(_ID_KEY)
-    if known is None:
-        given: str = environ.get("HTTP_X_REQUEST_ID", "")
-        known = environ[_ID_KEY] = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
-    return known
+#: Set in the WSGI environ of a request that has its log line: the development server then writes none of its own.
+LOGGED_KEY = "sinchfn.logged"
 
 
 class Invocation:
@@ -41,32 +27,29 @@ class Invocation:
     """
 
     __slots__ = (
+        "_app",
         "_call_id",
         "_context",
+        "_export",
+        "_function",
+        "_incoming",
+        "_is_logged",
         "_outcome",
         "_payload",
         "_refusal",
         "_response",
         "_streamed_bytes",
+        "_timestamp",
         "_usage",
-        "app",
-        "export",
-        "function",
-        "incoming",
-        "timestamp",
     )
 
     def __init__(self, app: Flask, function: Function, export: Export, incoming: Incoming) -> None:
-        #: the Flask app, the sender of the signals
-        self.app = app
-        #: the function, and its app-long parts
-        self.function = function
-        #: the endpoint that was reached
-        self.export = export
-        #: the request as it came
-        self.incoming = incoming
-        #: aware UTC time when the request was first seen
-        self.timestamp = datetime.fromtimestamp(incoming.received, UTC)
+        self._app = app
+        self._function = function
+        self._export = export
+        self._incoming = incoming
+        self._timestamp = datetime.fromtimestamp(incoming.received, UTC)
+        self._is_logged = False
         self._context: FunctionContext | None = None
         self._payload: Any = None
         self._call_id: str | None = None
@@ -77,18 +60,44 @@ class Invocation:
         self._streamed_bytes = 0
 
     @property
+    def app(self) -> Flask:
+        """The Flask app, the sender of the signals."""
+        return self._app
+
+    @property
+    def function(self) -> Function:
+        """The function, and its app-long parts."""
+        return self._function
+
+    @property
+    def export(self) -> Export:
+        """The endpoint that was reached."""
+        return self._export
+
+    @property
+    def incoming(self) -> Incoming:
+        """The request as it came."""
+        return self._incoming
+
+    @property
+    def timestamp(self) -> datetime:
+        """When the request was first seen; aware, in UTC."""
+        return self._timestamp
+
+    @property
     def environ(self) -> dict[str, Any]:
         """The WSGI environ."""
-        return self.incoming.environ
+        return self._incoming.environ
 
     @property
     def request_id(self) -> str:
-        return self.incoming.request_id
+        """As on the answer, and in every log line."""
+        return self._incoming.request_id
 
     @property
     def handler_name(self) -> str:
         """The export's name, as written in the function."""
-        return self.export.name
+        return self._export.name
 
     @property
     def context(self) -> FunctionContext:
@@ -114,7 +123,7 @@ class Invocation:
 
     @property
     def refusal(self) -> str | None:
-        """Why it was refused, as the caller was told."""
+        """Why it was refused or aborted, as the caller was told."""
         return self._refusal
 
     @property
@@ -135,7 +144,7 @@ class Invocation:
     @property
     def milliseconds(self) -> float:
         """Time since the request was first seen."""
-        return (time.perf_counter() - self.incoming.started) * 1000
+        return (time.perf_counter() - self._incoming.started) * 1000
 
     @property
     def response_bytes(self) -> int:
@@ -146,35 +155,39 @@ class Invocation:
             return self._response.calculate_content_length() or 0
         return self._streamed_bytes or self._response.content_length or 0
 
-    # What happens to it, in order.
+    # What happens to it, in order. For dispatch, hooks and streams alone: nobody else may change what is recorded.
 
-    def accept(self, payload: Any, call_id: str | None = None) -> None:
+    def _accept(self, payload: Any, call_id: str | None = None) -> None:
         """The hooks let it through: the handler gets this payload."""
         self._payload = payload
         self._call_id = call_id
 
-    def refuse(self, reason: str | None) -> None:
+    def _refuse(self, reason: str | None) -> None:
         """The hooks ended it."""
         self._outcome = "refused"
         self._refusal = reason
 
-    def fail(self) -> None:
+    def _abort(self, reason: str | None) -> None:
+        """The handler ended it with an HTTP error of its own."""
+        self._refusal = reason
+
+    def _fail(self) -> None:
         """The handler failed, or its streamed answer broke off."""
         self._outcome = "error"
 
-    def leave(self) -> None:
+    def _leave(self) -> None:
         """The client left before a streamed answer was through."""
         self._outcome = "gone"
 
-    def answer(self, response: Response) -> None:
+    def _answer(self, response: Response) -> None:
         """The answer is made."""
         self._response = response
 
-    def stream(self, size: int) -> None:
+    def _stream(self, size: int) -> None:
         """So many bytes more of a streamed answer have gone out."""
         self._streamed_bytes += size
 
-    def complete(self, usage: UsageRecord) -> None:
+    def _complete(self, usage: UsageRecord) -> None:
         """The answer is through, and recorded."""
         self._usage = usage
 

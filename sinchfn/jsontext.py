@@ -12,6 +12,7 @@ import math
 import re
 from datetime import date, time
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -43,8 +44,9 @@ def loads(data: bytes) -> Any:
 def dumps(value: Any) -> str:
     """The JSON of `value`, compact and in ASCII.
 
-    Besides JSON's own types: dataclasses, dates and times (ISO 8601), ``Decimal`` and ``UUID`` (as text), and whatever
-    has a ``build()`` that returns its JSON value, such as the SVAML builders.
+    Besides JSON's own types: dataclasses, members of enumerations (as their value), dates and times (ISO 8601),
+    ``Decimal`` and ``UUID`` (as text), and whatever has a ``build()`` that returns its JSON value, such as the SVAML
+    builders.
 
     :raises TypeError: something in it cannot be written as JSON.
     :raises ValueError: it holds NaN or infinity, or contains itself.
@@ -80,6 +82,8 @@ def _is_deeper(value: Any, limit: int) -> bool:
 def _default(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, date | time):
         return value.isoformat()
     if isinstance(value, Decimal | UUID):

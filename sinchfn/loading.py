@@ -19,10 +19,11 @@ import importlib
 import importlib.machinery
 import importlib.util
 import itertools
+import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -39,10 +40,29 @@ def load_function(function: str | Path | ModuleType) -> ModuleType:
     """
     if isinstance(function, ModuleType):
         return function
+    if not isinstance(function, str | Path):
+        raise FunctionError(
+            f"The function is given as a {type(function).__name__}. It takes the path of a function.py or of its "
+            "folder, a module, or a dotted module name. (A Flask app goes to init_app.)"
+        )
     path = Path(function)
     if path.exists() or not _is_dotted_name(str(function)):
         return _load_file(_find_file(path))
     return _import_named(str(function))
+
+
+def default_source(overrides: Mapping[str, object] | None = None) -> str:
+    """Where the function is when nobody says: ``SINCHFN_FUNCTION``, else ``./function.py``."""
+    return str((overrides or {}).get("SINCHFN_FUNCTION") or os.environ.get("SINCHFN_FUNCTION") or "function.py")
+
+
+def folder_for(source: str) -> Path:
+    """The folder of a function that is not to be loaded; where nothing is found, the one it would be in."""
+    path = Path(source)
+    if path.exists() or not _is_dotted_name(source):
+        return (path if path.is_dir() else path.parent).resolve()
+    spec = importlib.util.find_spec(source)
+    return Path(spec.origin).parent if spec is not None and spec.origin else Path.cwd()
 
 
 def folder_of(module: ModuleType) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 import time
 from functools import cached_property
 from io import BytesIO
@@ -13,10 +15,24 @@ from werkzeug.datastructures import FileStorage, Headers, MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from . import jsontext
-from .invocation import request_id_of
 
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
+
+
+_SANE_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+#: Where the id of a request stands in its WSGI environ, for whoever answers it.
+_ID_KEY = "sinchfn.request_id"
+
+
+def request_id_of(environ: dict[str, Any]) -> str:
+    """The caller's ``X-Request-ID`` if it is sane (1-128 characters of ``[A-Za-z0-9_.-]``), else a new one."""
+    known: str | None = environ.get(_ID_KEY)
+    if known is None:
+        given: str = environ.get("HTTP_X_REQUEST_ID", "")
+        known = environ[_ID_KEY] = given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+    return known
 
 
 class Incoming:
@@ -81,7 +97,7 @@ class Incoming:
         :raises HTTPException: as for :attr:`body`; 400 when it is not JSON.
         """
         if self._json is self:
-            self._json = parse_json(self.body)
+            self._json = _parse_json(self.body)
         return self._json
 
 
@@ -140,7 +156,7 @@ def _refuse_size(limit: int) -> NoReturn:
     raise RequestEntityTooLarge(f"The body is larger than {limit} bytes, the limit set by SINCHFN_MAX_BODY.")
 
 
-def parse_json(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     """The value of a JSON body.
 
     :raises BadRequest: it is not JSON.
@@ -164,6 +180,7 @@ class FunctionRequest:
     """
 
     def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
         self._request = incoming.request
         #: ``GET``, ``POST`` ...
         self.method = incoming.method
@@ -201,6 +218,7 @@ class FunctionRequest:
 
     @property
     def cookies(self) -> MultiDict[str, str]:
+        """Cookies that the client sent."""
         return self._request.cookies
 
     @property
@@ -219,7 +237,7 @@ class FunctionRequest:
 
         :raises BadRequest: it is not JSON. A handler that does not catch it answers 400.
         """
-        return parse_json(self.raw_body) if self.raw_body else None
+        return self._incoming.json if self.raw_body else None
 
     @cached_property
     def body(self) -> Any:

@@ -108,24 +108,24 @@ def server_error(message: str = "Internal server error", *, headers: Headers | N
     return _error(500, message, headers)
 
 
-def redirect(location: str, status_code: int = 302) -> FunctionResponse:
+def redirect(location: str, status_code: int = 302, *, headers: Headers | None = None) -> FunctionResponse:
     """A redirect to `location`."""
-    return FunctionResponse(status_code, "", {"Location": iri_to_uri(location)})
+    return FunctionResponse(status_code, "", {**(headers or {}), "Location": iri_to_uri(location)})
 
 
-def html(body: str, status_code: int = 200) -> FunctionResponse:
+def html(body: str, status_code: int = 200, *, headers: Headers | None = None) -> FunctionResponse:
     """A page."""
-    return FunctionResponse(status_code, _str(body), {"Content-Type": HTML})
+    return FunctionResponse(status_code, _str(body), {**(headers or {}), "Content-Type": HTML})
 
 
-def text(body: str, status_code: int = 200) -> FunctionResponse:
+def text(body: str, status_code: int = 200, *, headers: Headers | None = None) -> FunctionResponse:
     """Plain text."""
-    return FunctionResponse(status_code, _str(body), {"Content-Type": TEXT})
+    return FunctionResponse(status_code, _str(body), {**(headers or {}), "Content-Type": TEXT})
 
 
 def _str(body: object) -> str:
     if not isinstance(body, str):
-        raise AnswerError(f"html() and text() take a str, found {_described(body)}")
+        raise AnswerError(f"html() and text() take a str, found {described(body)}")
     return body
 
 
@@ -147,7 +147,7 @@ def to_response(value: Any) -> Response:
     except AnswerError:
         raise
     except (TypeError, ValueError, RecursionError) as error:
-        raise AnswerError(f"it returned {_described(value)} that cannot be sent: {error}") from error
+        raise AnswerError(f"it returned {described(value)} that cannot be sent: {error}") from error
 
 
 def _convert(value: Any) -> Response:
@@ -165,7 +165,7 @@ def _convert(value: Any) -> Response:
         return json_response(200, value)
     if isinstance(value, BaseResponse | tuple | Iterator):
         return _from_flask(value)
-    raise AnswerError(f"it returned {_described(value)}; a handler may return {RETURNABLE}")
+    raise AnswerError(f"it returned {described(value)}; a handler may return {RETURNABLE}")
 
 
 def _is_written_as_json(value: Any) -> bool:
@@ -220,6 +220,8 @@ def _set_header(response: Response, name: Any, value: Any) -> None:
     check_header(name, "")
     response.headers.remove(name)
     for item in value if isinstance(value, list | tuple) else [value]:
+        if item is None:
+            raise AnswerError(f"the header {name} is None: leave it out instead")
         written = str(item)
         check_header(name, written)
         response.headers.add(name, written)
@@ -230,13 +232,15 @@ def _from_flask(value: Any) -> Response:
     try:
         response: Response = current_app.make_response(given)
     except Exception as error:
-        raise AnswerError(f"it returned {_described(value)} that Flask makes no response of: {error}") from error
+        raise AnswerError(f"it returned {described(value)} that Flask makes no response of: {error}") from error
     settle(response)
     return response
 
 
-def _described(value: Any) -> str:
-    return f"a {type(value).__name__}" if value is not None else "None"
+def described(value: Any) -> str:
+    """A returned value in a word, for the log: its type, never what is in it."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
 
 
 def make_response(status: int, data: bytes, content_type: str | None) -> Response:
@@ -256,13 +260,8 @@ class PlainResponse(Response):
         return self.headers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        whole = self.response
-        if (
-            not isinstance(whole, list)
-            or self._on_close
-            or self.status_code != 200
-            or environ["REQUEST_METHOD"] == "HEAD"
-        ):
+        whole, has_end = self.response, bool(getattr(self, "_on_close", True))
+        if not isinstance(whole, list) or has_end or self.status_code != 200 or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
         start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
         return whole  # nothing to be called at the end, so nothing to wrap it in
@@ -284,7 +283,7 @@ def dumped(value: Any) -> str:
     try:
         return jsontext.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise AnswerError(f"it returned {_described(value)} that cannot be written as JSON: {error}") from error
+        raise AnswerError(f"it returned {described(value)} that cannot be written as JSON: {error}") from error
 
 
 def error_response(error: HTTPException, request_id: str, **fields: Any) -> Response:
@@ -293,6 +292,7 @@ def error_response(error: HTTPException, request_id: str, **fields: Any) -> Resp
     if error.response is not None or status < 400:  # abort(Response(...)), or a redirect
         return _from_flask(error.get_response())
     response = json_response(status, {"error": str(error.description or error.name), "requestId": request_id, **fields})
+    response.headers["X-Request-ID"] = request_id
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             _set_header(response, name, value)

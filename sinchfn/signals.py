@@ -11,11 +11,12 @@ one app apart)::
 
 Receivers come after the platform's own hooks and can neither stop nor reorder them. Each is guarded: one that raises
 is logged, and the call goes on. As everywhere in blinker, receivers are held weakly unless connected with
-``weak=False``, and run in no fixed order.
+``weak=False``, and run in no fixed order. They cannot be async.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,18 @@ class GuardedSignal(NamedSignal):
 
     def _guarded(self, receiver: Callable[..., Any], sender: Any, kwargs: dict[str, Any]) -> Any:
         try:
-            return receiver(sender, **kwargs)
+            return _not_awaitable(receiver(sender, **kwargs))
         except BaseException:  # also sys.exit(): it must not end the request that it only listens to
             name = getattr(receiver, "__qualname__", repr(receiver))
             _log.exception("The receiver %s of the signal %s raised; the call goes on.", name, self.name)
             return None
+
+
+def _not_awaitable(value: Any) -> Any:
+    if inspect.iscoroutine(value):
+        value.close()
+        raise TypeError("a receiver cannot be async: nobody awaits it")
+    return value
 
 
 class PlatformSignal(GuardedSignal):

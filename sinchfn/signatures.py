@@ -39,7 +39,7 @@ CONTENT_TYPES = (
 #: Part of a request -> how `explain` says that another one was signed.
 DIFFERENCES: Mapping[str, str] = MappingProxyType(
     {
-        "path": "the path {}, but this request came as {}: set SINCHFN_PUBLIC_URL",
+        "path": "the path {}, but this request came as {}: set SINCHFN_PUBLIC_URL to the URL that is called",
         "content_type": "the content type {}, but this request came with {}",
         "method": "the method {}, but this request came as {}",
         "md5": "the MD5 line {} (of an empty body), but the body of this request gives {}",

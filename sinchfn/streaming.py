@@ -67,11 +67,11 @@ class WatchedStream:
         self._is_over = True
         with bound_to(self._invocation):
             if self._invocation.incoming.method != "HEAD":
-                self._invocation.leave()
+                self._invocation._leave()
             self._finish()
 
     def _sent(self, data: bytes) -> bytes:
-        self._invocation.stream(len(data))
+        self._invocation._stream(len(data))
         return data
 
     def _next(self) -> bytes | None:
@@ -108,7 +108,7 @@ class WatchedStream:
             callback(self._invocation)
 
     def _note(self, error: BaseException) -> None:
-        self._invocation.fail()
+        self._invocation._fail()
         _log.error("The streamed answer of %s broke off.", self._invocation.handler_name, exc_info=error)
 
 

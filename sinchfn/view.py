@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from difflib import get_close_matches
-from pathlib import Path
 
 from flask import Flask, Request, Response, request, send_file
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -30,6 +29,8 @@ READING = ("GET", "HEAD")
 class FunctionView:
     """Answers every request below one function's mount."""
 
+    __name__ = "function"  # extensions look for the name that view functions have
+
     def __init__(self, app: Flask, function: Function) -> None:
         self.app = app
         self.function = function
@@ -40,9 +41,9 @@ class FunctionView:
         event = self._event(incoming)
         found = route(incoming.method, path, event, self.function.exports)
         if found is None:
-            return self._not_found(incoming) if event in CALLBACKS else self._without_export(incoming)
+            return self._not_found(incoming, event) if event in CALLBACKS else self._without_export(incoming)
         if found.export is None:
-            return _not_allowed(incoming, found.allow)
+            return self._not_allowed(incoming, found.allow)
         return run(Invocation(self.app, self.function, found.export, incoming))
 
     def _event(self, incoming: Incoming) -> str | None:
@@ -57,59 +58,73 @@ class FunctionView:
         return event.lower() if isinstance(event, str) else None
 
     def _without_export(self, incoming: Incoming) -> Response:
-        segments = segments_of(incoming.path)
-        file = self.function.public.find(segments) if self.function.public else None
-        builtin = self._built_in(incoming, segments)
+        make = self._file(incoming) or self._built_in(incoming)
+        if make is None:
+            return self._not_found(incoming)
+        if incoming.method not in READING:
+            return self._not_allowed(incoming, READING)
         try:
-            if file is None and builtin is None:
-                return self._not_found(incoming)
-            if incoming.method not in READING:
-                return _not_allowed(incoming, READING)
-            response = self._send(incoming, file) if file is not None else builtin()  # type: ignore[misc]
-        except HostNotFound:
-            raise
+            response = make()
         except HTTPException as error:
-            response = error_response(error, incoming.request_id)
+            return error_response(error, incoming.request_id)
         response.headers["X-Request-ID"] = incoming.request_id
         return response
 
-    def _send(self, incoming: Incoming, file: Path) -> Response:
-        if self.function.public is not None and self.function.public.is_protected(file):
-            refuse_strangers(self.function.basic.allows(incoming.environ.get("HTTP_AUTHORIZATION")))
-        return send_file(file, conditional=True, etag=True)
+    def _file(self, incoming: Incoming) -> Callable[[], Response] | None:
+        public = self.function.public
+        file = public.find(segments_of(incoming.path)) if public else None
+        if public is None or file is None:
+            return None
 
-    def _built_in(self, incoming: Incoming, segments: list[str]) -> Callable[[], Response] | None:
+        def send() -> Response:
+            if public.is_protected(file):
+                refuse_strangers(self.function.basic.allows(incoming.environ.get("HTTP_AUTHORIZATION")))
+            return send_file(file, conditional=True, etag=True)
+
+        return send
+
+    def _built_in(self, incoming: Incoming) -> Callable[[], Response] | None:
+        segments = segments_of(incoming.path)
         if segments == ["health"] and not incoming.path.endswith("/"):
             return lambda: json_response(200, {"status": "ok"})
         if not segments and not self._awaits_event(incoming):
-            page = landing_page(self.function, public_base(incoming.environ, self.function))
-            return lambda: make_response(200, page.encode(), HTML)
+            return lambda: make_response(200, self._landing_page(incoming).encode(), HTML)
         return None
 
-    def _not_found(self, incoming: Incoming) -> Response:
+    def _landing_page(self, incoming: Incoming) -> str:
+        return landing_page(self.function, public_base(incoming.environ, self.function))
+
+    def _not_allowed(self, incoming: Incoming, allow: tuple[str, ...]) -> Response:
+        asked = f"{incoming.method} {self._asked(incoming)} is not possible here: it takes {' and '.join(allow)}."
+        return error_response(MethodNotAllowed(list(allow), asked), incoming.request_id, allow=list(allow))
+
+    def _asked(self, incoming: Incoming) -> str:
+        return f"{self.function.url_prefix}/{'/'.join(segments_of(incoming.path))[:200]}"
+
+    def _not_found(self, incoming: Incoming, event: str | None = None) -> Response:
         if self.function.embedded and not self.function.url_prefix:
             raise HostNotFound
-        segments = segments_of(incoming.path)
-        if self._awaits_event(incoming):
-            sentence = "POST / goes to the callback that the body names: it has no event, or one without a handler."
-        else:
+        if event is not None:
+            sentence = f'There is no handler for the event "{event}".'
+        elif self._awaits_event(incoming):
             sentence = (
-                f"There is no handler for {incoming.method} /{'/'.join(segments)[:200]}.{self._near_miss(segments)}"
+                "A POST to the root goes to the callback that the event in its JSON names, and there is none in it."
             )
-        response = error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)
-        response.headers["X-Request-ID"] = incoming.request_id
-        return response
+        else:
+            sentence = f"There is no handler for {incoming.method} {self._asked(incoming)}.{self._near_miss(incoming)}"
+        return error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)
 
     def _awaits_event(self, incoming: Incoming) -> bool:
         """Whether this is a call of the one URL that serves all callbacks."""
         at_root = incoming.method == "POST" and not segments_of(incoming.path)
         return at_root and bool(self.function.exports.callbacks)
 
-    def _near_miss(self, segments: list[str]) -> str:
+    def _near_miss(self, incoming: Incoming) -> str:
         """The path of an export whose last segment is nearly, or wholly, the one that was asked for."""
+        segments = segments_of(incoming.path)
         paths = {export.path.rpartition("/")[2]: export.path for export in self.function.exports}
         near = get_close_matches(segments[-1], list(paths), n=1) if segments else []
-        return f' Did you mean "{paths[near[0]]}"?' if near else ""
+        return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?' if near else ""
 
 
 def _flask_request() -> Request:
@@ -120,11 +135,3 @@ def _flask_request() -> Request:
 
 class HostNotFound(NotFound):
     """No export, in an app that is somebody else's: the answer is the host's own 404."""
-
-
-def _not_allowed(incoming: Incoming, allow: tuple[str, ...]) -> Response:
-    asked = f"{incoming.method} /{incoming.path.lstrip('/')[:200]}"
-    error = MethodNotAllowed(list(allow), f"{asked} is not possible here: it takes {' and '.join(allow)}.")
-    response = error_response(error, incoming.request_id, allow=list(allow))
-    response.headers["X-Request-ID"] = incoming.request_id
-    return response

@@ -16,12 +16,17 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from sinchfn import create_app, jsontext
 from sinchfn.services.logs import RedactionFilter
 from sinchfn.signatures import ApplicationScheme
+
+# How fast an example is made says something about the machine, and nothing about the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 #: Function projects that several tests use.
 CASES = Path(__file__).parent / "functions"

@@ -299,7 +299,7 @@ def test_the_function_answers_as_on_its_own(folder: Path, call: Call, prefix: st
             continue
         one = call(host, method, below + path, json={}, headers={"X-Request-ID": "id"})
         other = call(own, method, path, json={}, headers={"X-Request-ID": "id"})
-        assert (one.status, one.data) == (other.status, other.data)
+        assert (one.status, one.data.replace(b" /fn/", b" /")) == (other.status, other.data)
         assert one.headers["X-Request-ID"] == "id"
 
 

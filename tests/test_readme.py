@@ -121,7 +121,9 @@ def test_a_script_in_the_readme_runs(line: str, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("checkout")
-    leave_out = shutil.ignore_patterns(".git", ".venv", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "data")
+    leave_out = shutil.ignore_patterns(
+        ".git", ".venv", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "data", "hello"
+    )
     shutil.copytree(ROOT, copy, dirs_exist_ok=True, ignore=leave_out)
     return copy
 

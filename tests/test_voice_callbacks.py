@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sinchfn.voice.callbacks import EVENTS as CALLBACKS
 from sinchfn.voice.callbacks import (
-    CALLBACKS,
     EXPECTED,
     AceRequest,
     AmdResult,

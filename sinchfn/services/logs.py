@@ -20,6 +20,7 @@ from typing import Any, Protocol
 #: Shorter values are not struck out: they would take half of every line with them.
 LEAST_SECRET = 5
 
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -89,7 +90,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = _fields_of(record)
-        message = _message_of(record) if hasattr(record, "is_block") else one_line(_message_of(record))
+        message = _message_of(record) if _is_block(record) else one_line(_message_of(record))
         line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {message}"
         if fields:
             line += f"  [{' '.join(one_line(str(fields[key])) for key in ('handler', 'request_id') if key in fields)}]"
@@ -126,9 +127,14 @@ class JsonFormatter(logging.Formatter):
 _encode = json.JSONEncoder(separators=(",", ":"), default=str, skipkeys=True).encode
 
 
+def _is_block(record: logging.LogRecord) -> bool:
+    """Whether the line breaks in the message are the server's own, and nothing in it came from outside unescaped."""
+    return hasattr(record, "is_block") or record.name == "werkzeug"
+
+
 def _message_of(record: logging.LogRecord) -> str:
     try:
-        return record.getMessage()
+        return _COLOUR.sub("", record.getMessage()) if record.name == "werkzeug" else record.getMessage()
     except Exception:
         # logging itself would print the arguments, past every formatter, and so past the redaction.
         return f"{record.msg} (the arguments of this log call do not fit its text)"
@@ -207,8 +213,7 @@ def set_up_logging(form: str, level: int, secrets: Iterable[str]) -> None:
     root = logging.getLogger()
     ours = [handler for handler in root.handlers if isinstance(handler, PlatformHandler)]
     if not ours and root.handlers:
-        for other in root.handlers:
-            _redaction_of(other).add(secrets)
+        strike_out(secrets)
         return
     handler = ours[0] if ours else PlatformHandler()
     handler.redact.add(secrets)
@@ -216,6 +221,12 @@ def set_up_logging(form: str, level: int, secrets: Iterable[str]) -> None:
     root.setLevel(level)
     if not ours:
         root.addHandler(handler)
+
+
+def strike_out(secrets: Iterable[str]) -> None:
+    """Strike these out of what passes the handlers that somebody else has set up so far."""
+    for handler in logging.getLogger().handlers:
+        _redaction_of(handler).add(secrets)
 
 
 def _redaction_of(handler: logging.Handler) -> Redaction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -16,7 +17,7 @@ _log = logging.getLogger("sinchfn.usage")
 RECHECK = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class UsageRecord:
     """One request that reached an export, for billing."""
 
@@ -86,10 +87,12 @@ class Ledger:
         except OSError as error:
             _log.error("Cannot write the usage ledger %s: %s. The record: %s", self.path, error.strerror, line)
 
-    def close(self) -> None:
-        """Close the file; the next write opens it again."""
-        with self._lock:
-            self._close()
+    def problem(self) -> str | None:
+        """Why it cannot be written, if so; for the start-up log."""
+        there = next(folder for folder in self.path.absolute().parents if folder.exists())
+        if there.is_dir() and not self.path.is_dir() and os.access(self.path if self.path.exists() else there, os.W_OK):
+            return None
+        return f"The usage ledger {self.path} cannot be written. Its records will be in the log instead."
 
     def _append(self, line: bytes) -> None:
         file = self._open()
@@ -98,7 +101,7 @@ class Ledger:
         # On a full disk half a line may be out: the next record starts a line of its own.
         self._torn = written != len(data)
         if self._torn:
-            raise OSError(28, f"only {written} of {len(data)} bytes fitted")
+            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
 
     def _open(self) -> int:
         now = time.monotonic()

@@ -475,7 +475,7 @@ class NotifyRequest(CallbackRequest):
 
 
 #: Event name -> what its payload is read as.
-CALLBACKS: Mapping[str, type[CallbackRequest]] = MappingProxyType(
+EVENTS: Mapping[str, type[CallbackRequest]] = MappingProxyType(
     {"ice": IceRequest, "ace": AceRequest, "pie": PieRequest, "dice": DiceRequest, "notify": NotifyRequest}
 )
 
@@ -484,13 +484,21 @@ _MISSING = object()
 
 
 def _look_up(raw: Mapping[str, Any], name: str, default: Any) -> Any:
-    """The value of `name` in `raw`, else of the first key that differs from it in case only, else `default`."""
-    if name in raw:
-        return raw[name]
+    """The value of `name` in `raw`, else of the first key that differs from it in case only, else `default`.
+
+    A null counts only when there is nothing else.
+    """
+    value = raw.get(name, default)
+    if value is not default and value is not None:
+        return value
     if not isinstance(name, str):  # `42 in data` is a fair question
-        return default
+        return value
     folded = name.lower()
-    return next((value for key, value in raw.items() if key.lower() == folded), default)
+    others = (other for key, other in raw.items() if other is not None and key.lower() == folded)
+    found = next(others, value)
+    if found is not default:
+        return found
+    return next((None for key in raw if key.lower() == folded), default)
 
 
 def _kind(value: Any) -> str:

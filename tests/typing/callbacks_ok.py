@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, assert_type
 
 from sinchfn.voice.callbacks import (
-    CALLBACKS,
+    EVENTS,
     AceRequest,
     AmdResult,
     CallbackRequest,
@@ -77,4 +77,4 @@ def others(ace: AceRequest, pie: PieRequest, dice: DiceRequest, notify: NotifyRe
         assert_type(pie.menu_result.add_to_context, tuple[Any, ...] | None)
 
 
-assert_type(CALLBACKS["ice"], type[CallbackRequest])
+assert_type(EVENTS["ice"], type[CallbackRequest])

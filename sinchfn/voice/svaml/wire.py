@@ -42,10 +42,7 @@ def _put(item: Wire, schema: WireSchema, label: str, key: str, value: object) ->
         known = list(schema.fields)
         raise TypeError(f'{label} has no option "{key}".{did_you_mean(key, known)} Options: {", ".join(known)}.')
     name = str(field.data_key)
-    try:
-        field.deserialize(value)
-    except ValidationError as error:
-        raise svaml_error(error, f"{label}.{name}") from None
+    check_value(field, value, f"{label}.{name}")
     item[name] = fresh(value)
 
 

@@ -1,0 +1,87 @@
+"""Puts a function together: its module, its settings, and all that is made of them at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+from flask.helpers import get_debug_flag
+
+from .auth import Entries
+from .config import load_config, unknown_settings
+from .errors import FunctionError
+from .exports import read_exports
+from .function import Function
+from .hooks import HOOKS
+from .loading import default_source, folder_of, load_function
+from .protection import (
+    application_secret,
+    auth_entries,
+    basic_auth,
+    callback_guard,
+    closed_warnings,
+    gated_exports,
+)
+from .services.logs import Redaction
+from .services.public import PublicFiles
+from .services.usage import Ledger
+from .voice.streams import stream_key
+
+
+def make_function(
+    source: str | Path | ModuleType | None,
+    overrides: Mapping[str, object] | None,
+    *,
+    url_prefix: str = "",
+    embedded: bool = False,
+    debug: bool | None = None,
+) -> Function:
+    """Load a function and make everything that lives as long as the app.
+
+    :raises StartupError: the message says what is not usable, why, and what to do.
+    """
+    module = load_function(source if source is not None else default_source(overrides))
+    config = load_config(folder_of(module), overrides, debug=get_debug_flag() if debug is None else debug)
+    exports = read_exports(module)
+    entries = auth_entries(module)
+    guard, guard_warnings = callback_guard(config, exports)
+    gated, gate_warnings = gated_exports(entries, exports, module)
+    basic = basic_auth(config)
+    ledger_file = config.path("SINCHFN_USAGE")
+    ledger = Ledger(ledger_file) if ledger_file else None
+    return Function(
+        module=module,
+        config=config,
+        exports=exports,
+        basic=basic,
+        redact=Redaction(config.secrets()),
+        hooks=HOOKS,
+        gated=gated,
+        schemes=guard,
+        stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], application_secret(config)),
+        public=_public_files(config.folder, entries),
+        ledger=ledger,
+        url_prefix=_prefix(url_prefix),
+        embedded=embedded,
+        warnings=(
+            *exports.warnings,
+            *unknown_settings(config.env),
+            *guard_warnings,
+            *gate_warnings,
+            *closed_warnings(basic, gated, entries),
+            *filter(None, [ledger.problem() if ledger else None]),
+        ),
+    )
+
+
+def _public_files(folder: Path, entries: Entries) -> PublicFiles | None:
+    public = folder / "public"
+    return PublicFiles(public, entries.files) if public.is_dir() or entries.files else None
+
+
+def _prefix(url_prefix: str) -> str:
+    trimmed = url_prefix.strip("/")
+    if "<" in trimmed:
+        raise FunctionError(f'url_prefix is "{url_prefix}": it takes a plain path, without variables.')
+    return f"/{trimmed}" if trimmed else ""
