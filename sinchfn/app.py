@@ -65,9 +65,9 @@ class FunctionApp(Flask):
             return super().preprocess_request()
         return None
 
-    def do_teardown_request(self, *args: Any) -> None:
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
         if self.teardown_request_funcs or request_tearing_down.receivers:
-            super().do_teardown_request(*args)
+            super().do_teardown_request(exc)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         if request is None or self.subdomain_matching:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, overload
+from typing import Any, cast, overload
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -310,7 +310,7 @@ def _read_manifest(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        loaded: dict[str, Any] = _Manifest().load(json.loads(file.read_bytes()))
+        loaded = cast(dict[str, Any], _Manifest().load(json.loads(file.read_bytes())))
     except ValidationError as error:
         raise ConfigError(f"{file}: {_first_fault(error.messages_dict)}") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -228,8 +228,9 @@ def _set_header(response: Response, name: Any, value: Any) -> None:
 
 
 def _from_flask(value: Any) -> Response:
-    given: Any = stream_with_context(value) if inspect.isgenerator(value) else value
+    generator: Any = value if inspect.isgenerator(value) else None
     try:
+        given: Any = value if generator is None else stream_with_context(generator)
         response: Response = current_app.make_response(given)
     except Exception as error:
         raise AnswerError(f"it returned {described(value)} that Flask makes no response of: {error}") from error
@@ -260,11 +261,12 @@ class PlainResponse(Response):
         return self.headers
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        whole, has_end = self.response, bool(getattr(self, "_on_close", True))
-        if not isinstance(whole, list) or has_end or self.status_code != 200 or environ["REQUEST_METHOD"] == "HEAD":
+        whole = [part for part in self.response if isinstance(part, bytes)] if isinstance(self.response, list) else []
+        has_end = bool(getattr(self, "_on_close", True))  # something to be called at the end, so to be wrapped
+        if len(whole) != 1 or has_end or self.status_code != 200 or environ["REQUEST_METHOD"] == "HEAD":
             return super().__call__(environ, start_response)
         start_response(self.status, self.get_wsgi_headers(environ).to_wsgi_list())
-        return whole  # nothing to be called at the end, so nothing to wrap it in
+        return whole
 
 
 def json_response(status: int, value: Any) -> Response:

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
@@ -89,9 +90,10 @@ class Ledger:
 
     def problem(self) -> str | None:
         """Why it cannot be written, if so; for the start-up log."""
-        there = next(folder for folder in self.path.absolute().parents if folder.exists())
-        if there.is_dir() and not self.path.is_dir() and os.access(self.path if self.path.exists() else there, os.W_OK):
-            return None
+        with suppress(OSError):  # a name too long
+            there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+            if there.is_dir() != (there == self.path) and os.access(there, os.W_OK):
+                return None
         return f"The usage ledger {self.path} cannot be written. Its records will be in the log instead."
 
     def _append(self, line: bytes) -> None:
