@@ -18,23 +18,18 @@ from hypothesis import strategies as st
 
 from sinchfn.voice.callbacks import EVENTS as CALLBACKS
 from sinchfn.voice.callbacks import (
-    EXPECTED,
     AceRequest,
     AmdResult,
     CallbackRequest,
-    Caseless,
     Destination,
     DiceRequest,
     IceRequest,
-    KeyValue,
-    KeyValues,
     MenuResult,
     NotifyRequest,
     PieRequest,
     Price,
-    Wire,
-    WireObject,
 )
+from sinchfn.voice.payloads import EXPECTED, Caseless, KeyValue, KeyValues, Wire, WireObject
 
 EVENTS = {
     path.stem: json.loads(path.read_text("utf-8"))

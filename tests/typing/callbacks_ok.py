@@ -11,17 +11,15 @@ from sinchfn.voice.callbacks import (
     AceRequest,
     AmdResult,
     CallbackRequest,
-    Caseless,
     Destination,
     DiceRequest,
     IceRequest,
-    KeyValue,
-    KeyValues,
     MenuResult,
     NotifyRequest,
     PieRequest,
     Price,
 )
+from sinchfn.voice.payloads import Caseless, KeyValue, KeyValues
 
 
 def common(data: CallbackRequest) -> None:
