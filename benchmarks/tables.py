@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import median
 
 
@@ -25,8 +25,3 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> str:
     """Median and range of the ratios of neighbours: values that were measured one right after the other."""
     ratios = [value / other for value, other in zip(values, reference, strict=True)]
     return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-
-
-def ratios(rounds: Mapping[str, Sequence[float]], reference: str) -> dict[str, str]:
-    """The ratio of each series to the one named `reference`."""
-    return {name: ratio(values, rounds[reference]) for name, values in rounds.items()}

@@ -284,7 +284,8 @@ def _parse(setting: Setting, text: str) -> Any:
         return setting.parse(text)
     except ValueError as error:
         found = "" if is_secret(setting.name) else f" is {text!r}"
-        raise ConfigError(f"{setting.name}{found or ' has a value that cannot be used'}: {error}.") from None
+        found = found or " has a value that cannot be used"
+        raise ConfigError(f"{setting.name}{found}: {error}. (Its meaning: {setting.meaning}.)") from None
 
 
 def _override(name: str, value: object) -> str:

@@ -50,6 +50,10 @@ def _refusal(invocation: Invocation) -> Response | None:
     except HTTPException as error:
         invocation._refuse(error.description)
         return error_response(error, invocation.request_id)
+    except Exception as error:  # ours to mend, and not the handler's fault
+        invocation._fail()
+        _log.error("A platform hook failed before %s: %s", invocation.export.name, _sentence(error), exc_info=error)
+        return error_response(InternalServerError("The request could not be checked."), invocation.request_id)
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from .auth import BasicAuth
@@ -53,21 +53,21 @@ class Function:
     basic: BasicAuth
     redact: Redaction
     #: the platform hooks, by the name of their signal
-    hooks: Mapping[str, tuple[Hook, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    hooks: Mapping[str, tuple[Hook, ...]]
     #: names of the exports that Basic auth gates
-    gated: frozenset[str] = frozenset()
+    gated: frozenset[str]
     #: what verifies signed calls, by the name of the scheme; empty when that is switched off or not possible
-    schemes: Mapping[str, ApplicationScheme] = field(default_factory=dict)
+    schemes: Mapping[str, ApplicationScheme]
     #: key for the tokens of stream URLs; None when there is no secret to sign with
-    stream_key: bytes | None = None
-    public: PublicFiles | None = None
-    ledger: Ledger | None = None
+    stream_key: bytes | None
+    public: PublicFiles | None
+    ledger: Ledger | None
     #: where the function is mounted, without a trailing slash
-    url_prefix: str = ""
+    url_prefix: str
     #: whether it is mounted in an app that somebody else owns
-    embedded: bool = False
+    embedded: bool
     #: what is odd about it, for the start-up log
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...]
     passed: PassedAnswers = field(default_factory=PassedAnswers)
 
     @property

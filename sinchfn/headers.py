@@ -32,8 +32,9 @@ def settle(response: Response) -> None:
 
 
 def check_header(name: object, value: object) -> None:
-    """
-    :raises AnswerError: this is no header that a server can send.
+    """Check one header.
+
+    :raises AnswerError: no server can send it.
     """
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise AnswerError(f"{name!r} is no name of a header")

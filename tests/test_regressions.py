@@ -142,6 +142,22 @@ def test_remembered_answers_are_bounded_and_can_be_added_by_many_threads() -> No
     assert len(passed._known) <= PASSED_ANSWERS + len(threads)
 
 
+def test_a_platform_hook_that_fails_is_not_the_handlers_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(write(tmp_path, "def f(c, r): return 'f'"), config=PRODUCTION)
+
+    def broken(invocation: Any) -> None:
+        raise RuntimeError("a hook")
+
+    function = app.extensions["sinchfn"][0]
+    hooks = {**function.hooks, "before_request": (broken,)}
+    object.__setattr__(function, "hooks", hooks)
+    answer = app.test_client().get("/f")
+    assert answer.status_code == 500
+    assert "A platform hook failed before f: RuntimeError: a hook" in caplog.text
+    record = json.loads((tmp_path / "data" / "usage.jsonl").read_text())
+    assert (record["status"], record["outcome"]) == (500, "error")
+
+
 # Records.
 
 

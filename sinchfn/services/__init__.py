@@ -1,0 +1,1 @@
+"""What a function is served with: logs, the usage ledger, static files."""
