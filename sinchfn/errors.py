@@ -35,6 +35,58 @@ class AnswerError(SinchfnError, TypeError):
     """A handler returned what cannot be sent. The message is for the log: it says what, and what is allowed."""
 
 
+class ExtraError(StartupError, ImportError):
+    """An optional package is not installed. The message says which extra of sinchfn brings it."""
+
+
+class ServiceError(SinchfnError, RuntimeError):
+    """A service behind the context failed: it cannot be reached, is full, locked, read-only or broken.
+
+    The message names the service, what was asked of it, and the cause.
+    """
+
+
+class CacheError(ServiceError):
+    """The cache failed. The message names key and backend."""
+
+
+class StorageError(ServiceError):
+    """The storage failed. The message names key and backend."""
+
+
+class DatabaseError(ServiceError):
+    """The function's database cannot be opened. The message names the file."""
+
+
+class VoiceApiError(ServiceError):
+    """The voice API refused a request, could not be reached, or answered what cannot be used.
+
+    The message says what was asked, what came back, and what to do about it.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int | None = None,
+        code: int | None = None,
+        message: str = "",
+        reference: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(text)
+        #: HTTP status of the answer; None if there was no complete one.
+        self.status = status
+        #: The platform's ``errorCode``, such as 40102; None if it gave none.
+        self.code = code
+        #: The platform's own words, else what happened to the connection.
+        self.message = message
+        #: What the platform's support can find the request by.
+        self.reference = reference
+        #: Seconds that the platform asked to wait before another request.
+        self.retry_after = retry_after
+
+
 class SignatureError(SinchfnError):
     """A request whose signature does not hold.
 

@@ -6,7 +6,6 @@ the border; everything behind computes and compares bytes.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -17,6 +16,7 @@ from itertools import product
 from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
+from .credentials import decode_secret, encode_key
 from .errors import SignatureError
 from .timestamps import read_timestamp, write_timestamp
 
@@ -46,29 +46,12 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-_KEY = re.compile(r"[!-9;-~]+")  # printable ASCII without space and colon, which end it in the header
 _CREDENTIALS = re.compile(rb"([^ :]+):([A-Za-z0-9+/]+={0,2})")
 
 
 def scheme_of(export_name: str) -> str | None:
     """The scheme that guards an export, looked up without case, `-` and `_`; `None` for one that no scheme guards."""
     return _SCHEME_BY_EXPORT.get(_plain(export_name))
-
-
-def decode_secret(text: str) -> bytes:
-    """The bytes of a Base64 secret; whitespace around it is ignored.
-
-    :raises ValueError: it is empty or no Base64. The message says what is wrong and holds nothing of the secret.
-    """
-    text = text.strip()
-    if not text:
-        raise ValueError("the secret is empty")
-    if not _BASE64.fullmatch(text):
-        raise ValueError("the secret is not Base64: only A-Z a-z 0-9 + / and up to two = at the end can stand in it")
-    if len(text) % 4:
-        raise ValueError("the secret is not Base64: its length is no multiple of 4, part of it or its = is missing")
-    return base64.b64decode(text)
 
 
 class ApplicationScheme:
@@ -88,12 +71,10 @@ class ApplicationScheme:
     __slots__ = ("_key", "_keyed", "tolerance")
 
     def __init__(self, key: str, secret: str, *, tolerance: float = 300) -> None:
-        key = key.strip()
-        if not _KEY.fullmatch(key):
-            raise ValueError("the key is " + ("not printable ASCII without spaces and colons" if key else "empty"))
+        encoded = encode_key(key)
         if not tolerance >= 0:  # also refuses NaN, which would let every age pass
             raise ValueError(f"the tolerance is {tolerance} s: it cannot be less than 0")
-        self._key = key.encode("ascii")
+        self._key = encoded
         # Keyed once and copied per request: that is faster, and the secret itself is not kept.
         self._keyed = hmac.new(decode_secret(secret), digestmod="sha256")
         #: Seconds, both ways.

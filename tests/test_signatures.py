@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sinchfn.credentials import decode_secret
 from sinchfn.errors import SignatureError
-from sinchfn.signatures import GUARDED, ApplicationScheme, decode_secret, scheme_of
+from sinchfn.signatures import GUARDED, ApplicationScheme, scheme_of
 
 DATA = json.loads((Path(__file__).parent / "data/voice-v1/signatures.json").read_text("utf-8"))
 VECTORS = {vector["name"]: vector for vector in DATA["vectors"]}

@@ -1,0 +1,34 @@
+"""Optional packages: imported on first use, and one sentence where they are missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ..errors import ExtraError
+
+#: Top-level module -> the extra of sinchfn that brings it.
+EXTRAS = {"redis": "redis", "obstore": "objects", "sinch": "sdk"}
+
+
+def import_extra(module: str, purpose: str) -> Any:
+    """The module of this dotted name.
+
+    :param purpose: what it is needed for, as the subject of the message: ``SINCHFN_CACHE_URL=redis://``.
+    :raises ExtraError: the package is not installed.
+    """
+    require_extra(module, purpose)
+    return import_module(module)
+
+
+def require_extra(module: str, purpose: str) -> None:
+    """Refuse to go on without the package of this module, which is not imported yet.
+
+    :raises ExtraError: the package is not installed.
+    """
+    package = module.partition(".")[0]
+    if find_spec(package) is None:
+        raise ExtraError(
+            f"{purpose} needs the package {package}, which is not installed: pip install 'sinchfn[{EXTRAS[package]}]'"
+        )
