@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import FunctionError, did_you_mean
+from .folders import resolve_inside
 
 #: The file that is served at the mount's root when no handler is.
 INDEX = "index.html"
@@ -32,9 +34,9 @@ class PublicFiles:
         if any(part.startswith(".") or "\0" in part or "\\" in part for part in parts):
             return None
         try:
-            file = self.folder.joinpath(*parts).resolve()
-            return file if file.is_relative_to(self.folder) and file.is_file() and not self._is_hidden(file) else None
-        except (OSError, ValueError, RuntimeError):  # a name too long, a loop of links
+            file = resolve_inside(self.folder, *parts)
+            return file if file.is_file() and not self._is_hidden(file) else None
+        except (OSError, ValueError):  # a name too long; outside
             return None
 
     def is_protected(self, file: Path) -> bool:
@@ -45,9 +47,10 @@ class PublicFiles:
         return any(part.startswith(".") for part in file.relative_to(self.folder).parts)
 
     def _existing(self, name: str) -> Path:
-        path = (self.folder / name).resolve()
-        if name and path.is_relative_to(self.folder) and path.exists():
-            return path
+        with suppress(ValueError):
+            path = resolve_inside(self.folder, name)
+            if name and path.exists():
+                return path
         known = [f"public/{p.relative_to(self.folder).as_posix()}" for p in self.folder.rglob("*") if p.is_file()]
         raise FunctionError(
             f'auth names "public/{name}", but there is no such file in {self.folder}.'
