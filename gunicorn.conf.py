@@ -32,6 +32,8 @@ forwarder_headers = ""
 memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it, with a name nobody can guess
 worker_tmp_dir = str(memory) if memory.is_dir() else None
 
-# The function writes a line for every request it answers; gunicorn's own would be a second one.
-accesslog = None
+# gunicorn's own lines in the form of the function's, which writes one for every request: an access log would be a
+# second one.
+logger_class = "sinchfn.gunicorn.Logger"
 errorlog = "-"
+accesslog = None

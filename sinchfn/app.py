@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any, cast
 
 from flask import Flask, Request, Response, request, request_tearing_down
+from flask.helpers import get_debug_flag
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
@@ -16,10 +17,12 @@ from werkzeug.routing import MapAdapter
 from .address import proxy_fix
 from .assembly import make_function
 from .catchall import RULES
+from .config import FunctionConfig
 from .extension import mount
 from .requests import request_id_of
 from .responses import error_response
-from .services.logs import set_up_logging
+from .services.logs import Redaction, set_up_logging
+from .startup import settings_ahead, without_secrets
 
 
 def create_app(function: str | Path | ModuleType | None = None, *, config: Mapping[str, object] | None = None) -> Flask:
@@ -41,9 +44,12 @@ def build_app(
     debug: bool | None = None,
 ) -> Flask:
     """What :func:`create_app` does; `debug` makes development the default environment (default: Flask's debug flag)."""
-    made = make_function(function, config, debug=debug)
+    debug = get_debug_flag() if debug is None else debug
+    redact = begin_log(settings_ahead(function, config, debug=debug))
+    with without_secrets(redact):
+        made = make_function(function, config, debug=debug)
+    begin_log(made.config)  # once more: what the function has set up by itself has handlers of its own
     folder = made.config.folder
-    set_up_logging(made.config["SINCHFN_LOG_FORMAT"], made.config["SINCHFN_LOG_LEVEL"], made.config.secrets())
     app = FunctionApp("sinchfn", root_path=str(folder), instance_path=str(folder / "instance"), static_folder=None)
     hops = made.config["SINCHFN_TRUSTED_PROXIES"]
     if hops:
@@ -52,6 +58,13 @@ def build_app(
     app.register_error_handler(HTTPException, _json_error)
     mount(app, made)
     return app
+
+
+def begin_log(config: FunctionConfig) -> Redaction:
+    """Set up the log of this process as the settings say; what strikes their secrets out of anything else."""
+    secrets = config.secrets()
+    set_up_logging(config["SINCHFN_LOG_FORMAT"], config["SINCHFN_LOG_LEVEL"], secrets)
+    return Redaction(secrets)
 
 
 class FunctionApp(Flask):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import shlex
+import shutil
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,16 +16,23 @@ from urllib.parse import urlsplit
 import click
 from flask import Flask, current_app
 from flask.cli import FlaskGroup, NoAppException
+from flask.helpers import get_debug_flag
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
 
-from .app import build_app, create_app
-from .config import FunctionConfig, load_config
+from .app import begin_log, build_app, create_app
+from .config import DEFAULT, ENVIRONMENT, FunctionConfig, load_config, read_config
 from .errors import StartupError
 from .exports import CALLBACKS
 from .invocation import LOGGED_KEY
 from .jsontext import loads
-from .loading import default_source, folder_for, load_function
+from .listing import Columns, Listing, Row, columns_for, lines_of, make_listing
+from .loading import default_source, load_function
+from .requests import request_id_of
+from .settings import LOCATION
 from .signatures import ApplicationScheme
+from .startup import folder_ahead, settings_ahead
+
+_log = logging.getLogger("sinchfn")
 
 #: Where gunicorn and ``sinchfn dev`` listen by default.
 LOCAL = "http://127.0.0.1:8000"
@@ -58,6 +71,60 @@ def routes() -> None:
 
 @main.command(with_appcontext=False)
 @click.argument("function", required=False)
+@click.option("--dev", "debug", is_flag=True, help="As under `sinchfn dev`, where development is the default.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object.")
+def config(function: str | None, debug: bool, as_json: bool) -> None:
+    """Show every setting of FUNCTION: its value, where it came from, what it means.
+
+    Then the variables that its .env and sinch.json name. Secrets are masked. The function itself is not loaded, so it
+    may be broken; nor need the settings be right: what is wrong is listed, and the exit status is 1.
+    """
+    source = function or default_source()
+    folder = folder_ahead(source)
+    if not folder.is_dir():
+        raise click.UsageError(f"There is no folder {folder}.")
+    debug = debug or get_debug_flag()
+    found, faults = read_config(folder, debug=debug)
+    origin = "argument" if function else ENVIRONMENT if os.environ.get(LOCATION) else DEFAULT
+    location = Row(LOCATION, source, origin, "the function: a file, its folder, or a module")
+    listing = make_listing(found, faults, location, debug=debug)
+    click.echo(json.dumps(listing.to_json(), indent=2)) if as_json else _show(listing)
+    if faults:
+        raise SystemExit(1)
+
+
+def _show(listing: Listing) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else None
+    columns = columns_for([_HEAD, *listing.settings, *listing.variables], width)
+    _echo(f"{listing.config.function_name}, {listing.config.environment}, in {listing.config.folder}\n")
+    for row in (_HEAD, *listing.settings):
+        _show_row(row, columns)
+    if listing.variables:
+        _echo("\nVariables of the function")
+        for row in listing.variables:
+            _show_row(row, columns)
+    for kind, colour, sentences in (("Warning", "yellow", listing.warnings), ("Error", "red", listing.faults)):
+        for sentence in sentences:
+            _echo("")
+            lines = textwrap.wrap(f"{kind}: {sentence}", width or 10_000, break_on_hyphens=False)
+            _echo("\n".join(lines), fg=colour)
+
+
+#: The head of the table.
+_HEAD = Row("Setting", "Value", "From", "Meaning")
+
+
+def _show_row(row: Row, columns: Columns) -> None:
+    for line in lines_of(row, columns):
+        _echo(line, bold=row is _HEAD, dim=row.is_default)
+
+
+def _echo(text: str, **style: Any) -> None:
+    click.echo(click.style(text, **style), color=False if os.environ.get("NO_COLOR") else None)
+
+
+@main.command(with_appcontext=False)
+@click.argument("function", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 def dev(function: str | None, host: str, port: int) -> None:
@@ -69,7 +136,8 @@ def dev(function: str | None, host: str, port: int) -> None:
     source = function or default_source()
     if not Path(source).exists():
         load_function(source)  # says what is missing
-    folder = folder_for(source)
+    folder = folder_ahead(source)
+    begin_log(settings_ahead(source, debug=True))
     # The process that only watches for changes need not load the function.
     app = _app_or_problem(function) if is_running_from_reloader() else _not_served
     run_simple(
@@ -89,7 +157,7 @@ def _app_or_problem(function: str | None) -> Any:
         return build_app(function, debug=True)
     except StartupError as error:
         # Stay up, so that the reloader sees the file being mended.
-        click.secho(str(error), err=True, fg="red")
+        _log.error("%s", error, extra={"is_block": True})
         return _problem(str(error))
 
 
@@ -108,11 +176,17 @@ def _not_served(environ: Any, start_response: Any) -> Any:
 
 
 class _RequestHandler(WSGIRequestHandler):
-    """Werkzeug's own line only for what the function's log has no line for: 404s and static files."""
+    """A line for what the function's log has no line for: 404s and static files."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        if LOGGED_KEY not in getattr(self, "environ", {}):
+        environ = getattr(self, "environ", None)
+        if environ is None:
             super().log_request(code, size)
+        elif LOGGED_KEY not in environ:
+            status = int(code) if isinstance(code, int) else 0  # an HTTPStatus is one, and shows its name
+            level = logging.WARNING if status >= 400 else logging.INFO
+            fields = {"request_id": request_id_of(environ)}
+            _log.log(level, "%s %s %s", self.command, self.path, status or code, extra={"sinchfn": fields})
 
 
 @main.command(with_appcontext=False)
@@ -129,7 +203,7 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
     """
     body = payload.read()
     _warn_about(body)
-    config = load_config(folder_for(source or default_source()))
+    config = load_config(folder_ahead(source or default_source()))
     target = url or (config["SINCHFN_PUBLIC_URL"] if public else LOCAL)
     if not target:
         raise click.UsageError("--public needs SINCHFN_PUBLIC_URL to be set.")

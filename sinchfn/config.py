@@ -1,4 +1,4 @@
-"""Every setting: its variable, its default, what it takes and what it means.
+"""FunctionConfig: the settings and variables of one function, and where each came from.
 
 Read once, when the app is made. Precedence, highest first: the ``config=`` argument, the process environment, the
 ``.env`` beside the function, the ``variables`` of its ``sinch.json``, the default. A variable that is set to an empty
@@ -7,137 +7,56 @@ text counts as not set, so an unset secret never becomes an empty key.
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, cast, overload
-from urllib.parse import urlsplit
-
-from dotenv import dotenv_values
-from marshmallow import INCLUDE, Schema, ValidationError, fields
+from typing import Any, overload
 
 from .errors import ConfigError, did_you_mean
+from .secrets import Redaction, is_secret, is_struck_out, masked_anyhow, secrets_within
+from .settings import SETTINGS, Setting
+from .settings import VOICE_REGIONS as VOICE_REGIONS
+from .sources import Manifest, as_text, read_dotenv, read_manifest
+from .spelling import unknown_names
 
-Parse = Callable[[str], Any]
+#: Where a value can come from, highest first.
+CONFIG, ENVIRONMENT, DOTENV, MANIFEST, DEFAULT = ORIGINS = ("config=", "environment", ".env", "sinch.json", "default")
 
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-def _one_of(*values: str) -> Parse:
-    def parse(text: str) -> str:
-        if text.lower() not in values:
-            raise ValueError(f"it takes {' or '.join(values)}{did_you_mean(text.lower(), values)}")
-        return text.lower()
-
-    return parse
-
-
-def _whole(low: int, high: int) -> Parse:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not low <= int(text) <= high:
-            raise ValueError(f"it takes a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
-
-
-def _url(text: str) -> str:
-    if not _URL.fullmatch(text) or not _has_usable_port(text):
-        raise ValueError("it takes a URL such as https://voice.example.com or https://example.com/functions")
-    scheme, _, rest = text.rstrip("/").partition(":")
-    return f"{scheme.lower()}:{rest}"
-
-
-def _has_usable_port(text: str) -> bool:
-    try:
-        return urlsplit(text).port != 0
-    except ValueError:
-        return False
-
-
-_PATH = r"(:[0-9]+)?(/[!$-;=@-Z_a-z~]*)?"
-_URL = re.compile(rf"(?i:https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]){_PATH}")
-
-
-def _ledger(text: str) -> str:
-    if text.strip().lower() in ("off", "false"):
-        return "off"
-    if text.strip().lower() == "true" or text.endswith("/"):
-        raise ValueError("it takes the path of a file, or off")
-    return text
-
-
-def _level(text: str) -> int:
-    levels = logging.getLevelNamesMapping()
-    if text.upper() not in levels:
-        raise ValueError(f"it takes one of DEBUG INFO WARNING ERROR CRITICAL{did_you_mean(text.upper(), list(levels))}")
-    return levels[text.upper()]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One variable that sinchfn reads."""
-
-    name: str
-    meaning: str
-    parse: Parse = str
-    #: the default, as it would be written in the environment; None: not set
-    default: str | None = None
-    #: the default in development, where it differs
-    development: str | None = None
-
-
-#: Every variable sinchfn reads, in the order of the README.
-SETTINGS = (
-    Setting("SINCHFN_ENV", "production or development", _one_of("production", "development"), "production"),
-    Setting("SINCHFN_PUBLIC_URL", "how the platform reaches this function", _url),
-    Setting("SINCHFN_TRUSTED_PROXIES", "hops believed in X-Forwarded-*", _whole(0, 20), "0"),
-    Setting("WEBHOOK_PROTECTION", "when signatures are checked", _one_of("never", "deploy", "always"), "deploy"),
-    Setting("VOICE_APPLICATION_KEY", "key of the Voice application"),
-    Setting("VOICE_APPLICATION_SECRET", "secret of the Voice application, Base64"),
-    Setting("SINCHFN_WEBHOOK_TOLERANCE", "seconds a signed timestamp may be off", _whole(1, 86_400), "300"),
-    Setting("PROJECT_ID", "the Sinch project"),
-    Setting("PROJECT_ID_API_KEY", "access key of the project; user of Basic auth"),
-    Setting("PROJECT_ID_API_SECRET", "its secret; password of Basic auth"),
-    Setting("ADMIN_USER", "second user of Basic auth"),
-    Setting("ADMIN_PASSWORD", "password of that user"),
-    Setting("SINCHFN_USAGE", "ledger of usage records, or off", _ledger, default="data/usage.jsonl", development="off"),
-    Setting("SINCHFN_MAX_BODY", "largest request body, in bytes", _whole(1, 1 << 32), "1048576"),
-    Setting("SINCHFN_SVAML", "what is done with faulty SVAML", _one_of("strict", "warn"), "warn", "strict"),
-    Setting("SINCHFN_VOICE_ERROR_MESSAGE", "said to the caller when a voice handler fails"),
-    Setting("SINCHFN_STREAM_SECRET", "signs the URLs of audio streams; default: derived from the application secret"),
-    Setting("SINCHFN_LOG_FORMAT", "text or json", _one_of("text", "json"), "json", "text"),
-    Setting("SINCHFN_LOG_LEVEL", "least level that is logged", _level, "INFO"),
+_COMMITTED = (
+    "sinch.json has the value of {name}, which is a secret, and sinch.json is committed: put it into the environment "
+    "or into .env, and give it a new value."
+)
+_TOO_PLAIN = (
+    "The value of {name} is so short, or so plain, that it is not struck out of log lines: anybody could guess it. "
+    "Give it a longer one."
 )
 
-#: Settings of services that this version does not have yet.
-NOT_YET = ("SINCHFN_CACHE_URL", "SINCHFN_STORAGE_URL", "SINCHFN_DATABASE", "SINCHFN_WS_ORIGINS")
 
-#: A variable whose name has one of these words holds a secret: its value never appears in a log line or a repr.
-SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
+class Variables(Mapping[str, Any]):
+    """Names and values, read-only. Its repr shows no value, for some are secrets."""
 
+    __slots__ = ("_values",)
 
-def is_secret(name: str) -> bool:
-    """Whether the variable of this name holds a secret."""
-    return any(word in name.upper() for word in SECRET_WORDS)
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        self._values = dict(values or {})
 
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
 
-class _Manifest(Schema):
-    """sinch.json: what sinchfn reads of it. Other keys belong to other tools and are left alone."""
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
 
-    class Meta:
-        unknown = INCLUDE
+    def __len__(self) -> int:
+        return len(self._values)
 
-    name = fields.String()
-    runtime = fields.String()
-    description = fields.String()
-    variables = fields.Dict(keys=fields.String(), values=fields.Raw())
+    def __repr__(self) -> str:
+        return f"<Variables: {len(self)} names, values not shown>"
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class FunctionConfig:
     """The settings of one function, read-only. ``context.config`` in a handler."""
 
@@ -146,11 +65,19 @@ class FunctionConfig:
     #: name in sinch.json, else the folder's name
     function_name: str
     #: value of every setting of the table, parsed
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=Variables)
     #: the variables of sinch.json, with the values in force
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=Variables)
     #: every variable there is, with the values in force
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=Variables)
+    #: name -> where its value came from, one of ORIGINS but the last
+    origins: Mapping[str, str] = field(default_factory=dict)
+    #: the names that sinch.json lists under ``secrets``
+    marked: frozenset[str] = frozenset()
+    #: the names that ``.env`` or sinch.json have, also those without a value
+    declared: tuple[str, ...] = ()
+    #: the names of secrets whose value stands in sinch.json
+    committed: tuple[str, ...] = ()
 
     @property
     def environment(self) -> str:
@@ -209,9 +136,34 @@ class FunctionConfig:
         value = self.settings[setting]
         return None if value in (None, "off") else self.folder / value
 
+    def origin(self, name: str) -> str:
+        """Where the value of a setting or variable came from: ``config=``, ``environment``, ``.env``, ``sinch.json``.
+
+        ``default`` if it is set nowhere, whether or not there is a default.
+        """
+        return self.origins.get(name, DEFAULT)
+
+    def is_secret(self, name: str) -> bool:
+        """Whether a variable holds a secret: by its name, or because sinch.json lists it under ``secrets``."""
+        return is_secret(name) or name in self.marked
+
     def secrets(self) -> list[str]:
-        """Values of all variables that hold one."""
-        return [value for name, value in self.env.items() if is_secret(name)]
+        """All values that must not be seen: of the variables that hold a secret, and the passwords within others."""
+        whole = [value for name, value in self.env.items() if self.is_secret(name)]
+        return list(dict.fromkeys([*whole, *(part for value in self.env.values() for part in secrets_within(value))]))
+
+    def warnings(self) -> list[str]:
+        """A sentence for each thing that is odd without being wrong, for the start-up log; without any secret."""
+        plain = [name for name, value in self.env.items() if self._should_be_hidden(name) and not is_struck_out(value)]
+        return [
+            *unknown_names(self.env, self.origins),
+            *(_COMMITTED.format(name=name) for name in self.committed),
+            *(_TOO_PLAIN.format(name=name) for name in plain),
+        ]
+
+    def _should_be_hidden(self, name: str) -> bool:
+        # Of the process environment who knows: there are names such as MAX_TOKENS. And a key alone opens nothing.
+        return name in self.marked or (name in _BY_NAME and is_secret(name) and not name.endswith("KEY"))
 
     def __repr__(self) -> str:
         return f"<FunctionConfig {self.function_name} {self.environment}>"
@@ -229,102 +181,97 @@ def load_config(
     :param overrides: the ``config=`` of :func:`sinchfn.create_app`: variable names to str, int or bool.
     :param environ: the process environment; default ``os.environ``.
     :param debug: whether ``development`` is the default environment (Flask's debug flag).
-    :raises ConfigError: a value that its variable does not take; the message names the variable.
+    :raises ConfigError: values that their variables do not take; the message names all of them.
     """
-    manifest = _read_manifest(folder / "sinch.json")
-    variables = {name: _as_text(value) for name, value in manifest.get("variables", {}).items()}
-    sources = (
-        variables,
-        _read_dotenv(folder / ".env"),
-        os.environ if environ is None else environ,
-        {name: _override(name, value) for name, value in (overrides or {}).items() if value is not None},
-    )
-    env: dict[str, str] = {}
-    for source in sources:
-        env.update({name: value for name, value in source.items() if value})
-    return FunctionConfig(
+    config, faults = read_config(folder, overrides, environ=environ, debug=debug)
+    if len(faults) > 1:
+        listed = "".join(f"\n  - {fault}" for fault in faults)
+        raise ConfigError(f"{len(faults)} things in the configuration cannot be used:{listed}")
+    if faults:
+        raise ConfigError(faults[0])
+    return config
+
+
+def read_config(
+    folder: Path,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    debug: bool = False,
+) -> tuple[FunctionConfig, tuple[str, ...]]:
+    """The same without an end: what is faulty is left out, and a sentence says so. No sentence holds a secret."""
+    manifest = read_manifest(folder / "sinch.json")
+    dotenv, dotenv_faults = read_dotenv(folder / ".env")
+    given, given_faults = _from_argument(overrides or {})
+    sources = {
+        MANIFEST: manifest.variables,
+        DOTENV: dotenv,
+        ENVIRONMENT: os.environ if environ is None else environ,
+        CONFIG: given,
+    }
+    env, origins = _merged(sources)
+    settings, faults = _read_settings(env, origins, debug)
+    config = FunctionConfig(
         folder=folder,
-        function_name=str(manifest.get("name") or folder.name or "function"),
-        settings=MappingProxyType(_read_settings(env, debug)),
-        variables=MappingProxyType({name: env[name] for name in variables if name in env}),
-        env=MappingProxyType(env),
+        function_name=manifest.name or folder.name or "function",
+        settings=Variables(settings),
+        variables=Variables({name: env[name] for name in manifest.variables if name in env}),
+        env=Variables(env),
+        origins=origins,
+        marked=manifest.secrets,
+        declared=tuple(sorted({*manifest.variables, *manifest.secrets, *dotenv})),
+        committed=_committed(manifest),
+    )
+    redact = Redaction(config.secrets())
+    return config, tuple(map(redact, (*manifest.faults, *dotenv_faults, *given_faults, *faults)))
+
+
+def _merged(sources: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
+    """The values in force, and where each came from. Of the sources, by their origin, the last has the last word."""
+    found = [(origin, name, value) for origin, source in sources.items() for name, value in source.items() if value]
+    return {name: value for _, name, value in found}, {name: origin for origin, name, _ in found}
+
+
+def _committed(manifest: Manifest) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, value in manifest.variables.items()
+        if any(map(is_struck_out, [value] if is_secret(name) or name in manifest.secrets else secrets_within(value)))
     )
 
 
-def unknown_settings(env: Mapping[str, str]) -> list[str]:
-    """A sentence for each ``SINCHFN_*`` variable that nothing reads."""
-    known = [setting.name for setting in SETTINGS] + ["SINCHFN_FUNCTION"]
-    return [
-        f"{name} is set, but nothing reads it in this version."
-        if name in NOT_YET
-        else f"{name} is set, but there is no such setting.{did_you_mean(name, known)}"
-        for name in sorted(env)
-        if name.startswith("SINCHFN_") and name not in known
+def _from_argument(overrides: Mapping[str, object]) -> tuple[dict[str, str], list[str]]:
+    given = {name: value for name, value in overrides.items() if value is not None}
+    faults = [
+        f"{name} in config= is a {type(value).__name__}: it takes a str, an int or a bool."
+        for name, value in given.items()
+        if not isinstance(value, str | int)
     ]
+    return {name: as_text(value) for name, value in given.items() if isinstance(value, str | int)}, faults
 
 
-def _read_settings(env: Mapping[str, str], debug: bool) -> dict[str, Any]:
+def _read_settings(env: Mapping[str, str], origins: Mapping[str, str], debug: bool) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
+    faults: list[str] = []
     for setting in SETTINGS:
-        text = env.get(setting.name) or _default(setting, values, debug)
-        values[setting.name] = None if text is None else _parse(setting, text)
-    return values
+        default = default_of(setting, values.get("SINCHFN_ENV", ""), debug)
+        text = env.get(setting.name, default)
+        try:
+            values[setting.name] = None if text is None else setting.parse(text)
+        except ValueError as error:
+            values[setting.name] = None if default is None else setting.parse(default)
+            faults.append(_fault(setting.name, str(text), origins[setting.name], error))
+    return values, faults
 
 
-def _default(setting: Setting, values: Mapping[str, Any], debug: bool) -> str | None:
-    if setting.name == "SINCHFN_ENV":
-        return "development" if debug else setting.default
-    if setting.development is not None and values["SINCHFN_ENV"] == "development":
-        return setting.development
-    return setting.default
+def default_of(setting: Setting, environment: str, debug: bool = False) -> str | None:
+    """The default of a setting in ``production`` or ``development``, as it would be written in the environment."""
+    if setting.name == "SINCHFN_ENV" and debug:
+        return "development"
+    return setting.development if setting.development and environment == "development" else setting.default
 
 
-def _parse(setting: Setting, text: str) -> Any:
-    try:
-        return setting.parse(text)
-    except ValueError as error:
-        found = "" if is_secret(setting.name) else f" is {text!r}"
-        found = found or " has a value that cannot be used"
-        raise ConfigError(f"{setting.name}{found}: {error}. (Its meaning: {setting.meaning}.)") from None
-
-
-def _override(name: str, value: object) -> str:
-    if not isinstance(value, (str, int)):
-        raise ConfigError(f"{name} in config= is a {type(value).__name__}: it takes a str, an int or a bool.")
-    return _as_text(value)
-
-
-def _as_text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _read_dotenv(file: Path) -> Mapping[str, str]:
-    if not file.is_file():
-        return {}
-    try:
-        return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value is not None}
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Cannot read {file}: {error}. It takes lines of NAME=value in UTF-8.") from None
-
-
-def _read_manifest(file: Path) -> dict[str, Any]:
-    if not file.is_file():
-        return {}
-    try:
-        loaded = cast(dict[str, Any], _Manifest().load(json.loads(file.read_bytes())))
-    except ValidationError as error:
-        raise ConfigError(f"{file}: {_first_fault(error.messages_dict)}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"Cannot read {file}: {error}. It takes a JSON object.") from None
-    for name, value in loaded.get("variables", {}).items():
-        if not isinstance(value, (str, int, float)):
-            raise ConfigError(f"{file}: variables.{name} is {type(value).__name__}: it takes a text, number or bool.")
-    return loaded
-
-
-def _first_fault(messages: Mapping[str, Any]) -> str:
-    key, fault = next(iter(messages.items()))
-    while isinstance(fault, Mapping):
-        deeper, fault = next(iter(fault.items()))
-        key = f"{key}.{deeper}"
-    return f"{key}: {fault[0] if isinstance(fault, list) else fault}"
+def _fault(name: str, text: str, origin: str, error: ValueError) -> str:
+    found = "has a value that cannot be used" if is_secret(name) else f"is {masked_anyhow(text)!r}"
+    where = {ENVIRONMENT: "the environment"}.get(origin, origin)
+    return f"{name} {found} (in {where}): {error}"

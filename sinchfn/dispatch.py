@@ -48,8 +48,7 @@ def _refusal(invocation: Invocation) -> Response | None:
     try:
         before_request.send(invocation.app, invocation=invocation)
     except HTTPException as error:
-        invocation._refuse(error.description)
-        return error_response(error, invocation.request_id)
+        return _refused(invocation, error)
     except Exception as error:  # ours to mend, and not the handler's fault
         invocation._fail()
         _log.error("A platform hook failed before %s: %s", invocation.export.name, _sentence(error), exc_info=error)
@@ -57,8 +56,21 @@ def _refusal(invocation: Invocation) -> Response | None:
     return None
 
 
+def _refused(invocation: Invocation, error: HTTPException) -> Response:
+    _strike_out(invocation, error)
+    invocation._refuse(error.description)
+    return error_response(error, invocation.request_id)
+
+
+def _strike_out(invocation: Invocation, error: HTTPException) -> None:
+    """No secret in what an error tells the caller: it may quote a header, or a text of the function's own."""
+    if isinstance(error.description, str):
+        error.description = invocation.function.redact(error.description)
+
+
 def _aborted(invocation: Invocation, error: HTTPException) -> Response:
     try:
+        _strike_out(invocation, error)
         response = error_response(error, invocation.request_id)
     except BaseException as broken:
         return _failed(invocation, broken)

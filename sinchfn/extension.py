@@ -14,7 +14,8 @@ from .catchall import RULES, AnyPath, EveryMethod, HostFirst
 from .errors import FunctionError
 from .function import Function
 from .routing import METHODS
-from .services.logs import strike_out
+from .services.logs import Redaction, strike_out
+from .startup import settings_ahead, without_secrets
 from .view import FunctionView
 
 _log = logging.getLogger("sinchfn")
@@ -51,10 +52,13 @@ class SinchFunctions:
 
         :raises StartupError: the function or a setting is not usable; the message says why and what to do.
         """
-        function = make_function(
-            self._function, self._config, url_prefix=url_prefix or "", embedded=True, debug=app.debug
-        )
-        strike_out(function.config.secrets())
+        ahead = settings_ahead(self._function, self._config, debug=app.debug).secrets()
+        strike_out(ahead)
+        with without_secrets(Redaction(ahead)):
+            function = make_function(
+                self._function, self._config, url_prefix=url_prefix or "", embedded=True, debug=app.debug
+            )
+        strike_out(function.config.secrets())  # also out of what passes handlers that the function has added
         mount(app, function)
 
 

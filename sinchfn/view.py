@@ -92,14 +92,16 @@ class FunctionView:
         return None
 
     def _landing_page(self, incoming: Incoming) -> str:
-        return landing_page(self.function, public_base(incoming.environ, self.function))
+        return landing_page(self.function, self.function.redact(public_base(incoming.environ, self.function)))
 
     def _not_allowed(self, incoming: Incoming, allow: tuple[str, ...]) -> Response:
         asked = f"{incoming.method} {self._asked(incoming)} is not possible here: it takes {' and '.join(allow)}."
         return error_response(MethodNotAllowed(list(allow), asked), incoming.request_id, allow=list(allow))
 
     def _asked(self, incoming: Incoming) -> str:
-        return f"{self.function.url_prefix}/{'/'.join(segments_of(incoming.path))[:200]}"
+        # Struck out before it is cut off: half a secret would not be found.
+        asked = self.function.redact("/".join(segments_of(incoming.path)))
+        return f"{self.function.url_prefix}/{asked[:200]}"
 
     def _not_found(self, incoming: Incoming, event: str | None = None) -> Response:
         if self.function.embedded and not self.function.url_prefix:

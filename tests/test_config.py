@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
+import pprint
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sinchfn import ConfigError, FunctionConfig, SinchFunctions, StartupError, create_app
+from sinchfn.config import ORIGINS, SETTINGS, load_config, read_config
+from sinchfn.secrets import masked, secrets_within
 
 MakeFunction = Callable[..., Path]
 
@@ -175,6 +181,15 @@ DEFAULTS = {
     "PROJECT_ID_API_SECRET": (None, None),
     "ADMIN_USER": (None, None),
     "ADMIN_PASSWORD": (None, None),
+    "CONVERSATION_APP_ID": (None, None),
+    "CONVERSATION_REGION": ("us", "us"),
+    "SMS_SERVICE_PLAN_ID": (None, None),
+    "SMS_REGION": ("us", "us"),
+    "ENABLE_NUMBERS_API": (False, False),
+    "SINCHFN_VOICE_API": ("global", "global"),
+    "SINCHFN_CACHE_URL": ("sqlite:data/cache.db", "memory:"),
+    "SINCHFN_STORAGE_URL": ("file:storage", "file:storage"),
+    "SINCHFN_DATABASE": ("data/function.db", "data/function.db"),
     "SINCHFN_USAGE": ("data/usage.jsonl", "off"),
     "SINCHFN_MAX_BODY": (1 << 20, 1 << 20),
     "SINCHFN_SVAML": ("warn", "strict"),
@@ -183,6 +198,10 @@ DEFAULTS = {
     "SINCHFN_LOG_FORMAT": ("json", "text"),
     "SINCHFN_LOG_LEVEL": (logging.INFO, logging.INFO),
 }
+
+
+def test_there_is_a_default_here_for_every_setting():
+    assert {setting.name for setting in SETTINGS} == {"SINCHFN_ENV", *DEFAULTS}
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
@@ -235,6 +254,11 @@ WRONG: dict[str, tuple[list[str], list[str]]] = {
     "WEBHOOK_PROTECTION": (["true", "on", "off", "yes", "production"], ["never", "deploy", "always"]),
     "SINCHFN_WEBHOOK_TOLERANCE": (["0", "-5", "5m", "300s", "nan", "inf", "1e3"], ["it takes a whole number"]),
     "SINCHFN_MAX_BODY": (["0", "-1", "1MB", "1 MiB", "big", "1_000"], ["it takes a whole number"]),
+    "CONVERSATION_REGION": (["europe", "us-east-1"], ["us", "eu", "br"]),
+    "ENABLE_NUMBERS_API": (["yes", "on", "2"], ["true or false"]),
+    "SINCHFN_VOICE_API": (["us", "http//localhost", "ftp://example.com"], ["it takes"]),
+    "SINCHFN_CACHE_URL": (["here", "file:cache", "mysql://host/db", "redi://host"], ["memory:", "sqlite:", "redis:"]),
+    "SINCHFN_STORAGE_URL": (["storage", "ftp://host/a", "s4://bucket"], ["file:", "s3:", "memory:"]),
     "SINCHFN_SVAML": (["on", "error", "off", "loose"], ["strict", "warn"]),
     "SINCHFN_LOG_FORMAT": (["xml", "plain"], ["text", "json"]),
     "SINCHFN_LOG_LEVEL": (["LOUD", "10x", "trace"], ["DEBUG", "INFO", "WARNING", "ERROR"]),
@@ -272,6 +296,61 @@ def test_a_wrong_value_is_an_error_that_names_the_variable_and_what_it_takes(
 )
 def test_a_right_value_is_taken(start: Callable[..., Flask], name: str, value: str, parsed: object):
     assert config_of(start(**{name: value}))[name] == parsed
+
+
+@pytest.mark.parametrize("value", ["true", "usage/"])
+def test_a_ledger_that_is_no_file_is_an_error(tmp_path: Path, value: str):
+    with pytest.raises(ConfigError, match=r"SINCHFN_USAGE.*the path of a file, or off"):
+        load_config(tmp_path, environ={"SINCHFN_USAGE": value})
+
+
+def test_all_wrong_values_are_told_at_once(start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SINCHFN_MAX_BODY", "lots")
+    files: dict[str, str | bytes] = {
+        "sinch.json": '{"name": 5, "variables": {"PORT": [], "SINCHFN_SVAML": "loose"}, "secrets": [1]}',
+        ".env": "SINCHFN_ENV=prod\nBROKEN='never closed\n",
+    }
+    with pytest.raises(ConfigError) as caught:
+        start(files, VOICE_APPLICATION_SECRET="no base64!", GREETING=["a"])
+    told = str(caught.value)
+    names = ("name", "variables.PORT", "secrets.0", ".env, line 2", "GREETING", "SINCHFN_ENV")
+    for name in (*names, "VOICE_APPLICATION_SECRET", "SINCHFN_MAX_BODY", "SINCHFN_SVAML"):
+        assert re.search(rf"\n  - .*{re.escape(name)} (is|has|in|cannot) ", told), name
+    assert told.count("\n") == 9
+    for place in ("in sinch.json", "in .env", "in the environment", "in config="):
+        assert place in told
+    assert "never closed" not in told
+    assert "no base64" not in told
+
+
+PLACES = ("sinch.json", ".env", "the environment", "config=")
+
+
+@pytest.mark.parametrize(("level", "place"), list(zip(LEVELS, PLACES, strict=True)))
+def test_a_wrong_value_says_where_it_came_from(
+    start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, level: str, place: str
+):
+    with pytest.raises(ConfigError) as caught:
+        at_levels(start, monkeypatch, "SINCHFN_MAX_BODY", {level: "lots"})
+    assert f"SINCHFN_MAX_BODY is 'lots' (in {place})" in str(caught.value)
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("name", ["SINCHFN_MAX_BODY", "GREETING"])
+def test_where_a_value_came_from_is_known(
+    start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, name: str, origin: str
+):
+    level = {"config=": "config", "environment": "environ"}.get(origin, origin)
+    below = {"config": ["environ", ".env"], "environ": [".env", "sinch.json"], ".env": ["sinch.json"]}.get(level, [])
+    values = {} if level == "default" else dict.fromkeys([level, *below], "10")
+    assert config_of(at_levels(start, monkeypatch, name, values)).origin(name) == origin
+
+
+def test_a_faulty_setting_has_its_default_for_whoever_reads_on(tmp_path: Path):
+    config, faults = read_config(tmp_path, {"SINCHFN_MAX_BODY": "lots", "SINCHFN_ENV": "development"}, environ={})
+    assert config["SINCHFN_MAX_BODY"] == 1 << 20
+    assert config.is_development
+    assert len(faults) == 1
 
 
 VOICE = {"function.py": "def ice(context, data): ...\n"}
@@ -371,6 +450,70 @@ def test_a_misspelt_setting_is_warned_about(
     assert 'Did you mean "SINCHFN_PUBLIC_URL"?' in warnings[0]
 
 
+NEAR_MISSES = {
+    "SINCHFN_LOGFORMAT": "SINCHFN_LOG_FORMAT",
+    "SINCHFN_CACHE": "SINCHFN_CACHE_URL",
+    "SINCH_PUBLIC_URL": "SINCHFN_PUBLIC_URL",
+    "VOICE_APPLICATION_SECRT": "VOICE_APPLICATION_SECRET",
+    "VOICE_APLICATION_KEY": "VOICE_APPLICATION_KEY",
+    "WEBHOOK_PROTECTON": "WEBHOOK_PROTECTION",
+    "PROJECT_ID_APIKEY": "PROJECT_ID_API_KEY",
+    "ADMIN_PASWORD": "ADMIN_PASSWORD",
+    "sinchfn_env": "SINCHFN_ENV",
+    "Webhook_Protection": "WEBHOOK_PROTECTION",
+    "sinchfn_evn": "SINCHFN_ENV",
+}
+
+
+@pytest.mark.parametrize(("name", "meant"), list(NEAR_MISSES.items()))
+def test_a_near_miss_of_any_setting_is_pointed_out(tmp_path: Path, name: str, meant: str):
+    [warning] = load_config(tmp_path, environ={name: "x"}).warnings()
+    assert name in warning
+    assert meant in warning
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "PATH",
+            "HOME",
+            "KEY",
+            "TOKEN",
+            "PROJECT",
+            "PROJECT_DIR",
+            "VOICE_SERVICE_ID",
+            "VOICE_SERVICE_SECRET",
+            "DEBUG",
+        ),
+        *(
+            "FUNCTION_ID",
+            "FROM_NUMBER",
+            "ELEVENLABS_API_KEY",
+            "CONVERSATION_WEBHOOK_SECRET",
+            "GOOGLE_PROJECT_ID",
+            "SINCH",
+        ),
+        *("SINCH_PROJECT_ID", "ADMIN_EMAIL", "WEBHOOK_URL", "VERIFICATION_APPLICATION_SECRET", ""),
+    ],
+)
+def test_a_variable_of_somebody_else_is_not_pointed_out(tmp_path: Path, name: str):
+    assert load_config(tmp_path, environ={name: "x"}).warnings() == []
+
+
+def test_a_near_miss_is_left_alone_where_the_setting_is_there(tmp_path: Path):
+    assert load_config(tmp_path, environ={"PROJECT_ID": "a", "PROJECT_IDS": "a,b"}).warnings() == []
+
+
+@pytest.mark.parametrize("level", [".env", "sinch.json"])
+def test_a_function_cannot_say_where_it_is_itself(
+    start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, level: str
+):
+    [warning] = config_of(at_levels(start, monkeypatch, "SINCHFN_FUNCTION", {level: "elsewhere"})).warnings()
+    assert "SINCHFN_FUNCTION" in warning
+    assert "environment" in warning
+
+
 #: Every variable of ours.
 OURS = (
     "SINCHFN_FUNCTION",
@@ -378,6 +521,10 @@ OURS = (
     "SINCHFN_PUBLIC_URL",
     "SINCHFN_TRUSTED_PROXIES",
     "SINCHFN_WEBHOOK_TOLERANCE",
+    "SINCHFN_VOICE_API",
+    "SINCHFN_CACHE_URL",
+    "SINCHFN_STORAGE_URL",
+    "SINCHFN_DATABASE",
     "SINCHFN_USAGE",
     "SINCHFN_MAX_BODY",
     "SINCHFN_SVAML",
@@ -397,8 +544,10 @@ def test_a_setting_of_the_contract_is_known(
         "SINCHFN_PUBLIC_URL": "https://example.com",
         "SINCHFN_TRUSTED_PROXIES": "1",
         "SINCHFN_WEBHOOK_TOLERANCE": "10",
-        "SINCHFN_CACHE_URL": "memory:",
-        "SINCHFN_STORAGE_URL": "memory:",
+        "SINCHFN_CACHE_URL": "sqlite:data/cache.db",
+        "SINCHFN_STORAGE_URL": "file:storage",
+        "SINCHFN_VOICE_API": "euc1",
+        "SINCHFN_STREAM_SECRET": "a-long-enough-secret",
         "SINCHFN_MAX_BODY": "10",
         "SINCHFN_SVAML": "warn",
         "SINCHFN_WS_ORIGINS": "https://example.com",
@@ -511,6 +660,189 @@ def test_a_wrong_setting_in_the_manifest_names_the_variable(start: Callable[...,
         start({"sinch.json": '{"variables": {"SINCHFN_MAX_BODY": "lots"}}'})
 
 
+def test_every_key_of_the_manifest_is_checked_and_named_with_its_path(tmp_path: Path):
+    manifest = {
+        "name": ["a"],
+        "runtime": 3,
+        "description": None,
+        "variables": {"PORT": {"a": 1}, "FINE": 1.5, "value": None, "A=B": "x"},
+        "secrets": ["FINE", 2, "", "TWO WORDS"],
+        "functionId": {"is": "not ours"},
+    }
+    (tmp_path / "sinch.json").write_text(json.dumps(manifest))
+    config, faults = read_config(tmp_path, environ={})
+    told = [fault.removeprefix(f"{tmp_path / 'sinch.json'}: ") for fault in faults]
+    assert sorted(told) == [
+        "description is null: it takes a text.",
+        "name is a list: it takes a text.",
+        "runtime is a number: it takes a text.",
+        "secrets.1 is a number: it takes the name of a variable.",
+        "secrets.2 is an empty text: it takes the name of a variable.",
+        "secrets.3 is a text: it takes the name of a variable.",
+        "variables.A=B: it takes the name of a variable before the colon.",
+        "variables.PORT is an object: it takes a text, a number, true or false.",
+        "variables.value is null: it takes a text, a number, true or false.",
+    ]
+    assert config.variables == {"FINE": "1.5"}
+    assert config.is_secret("FINE")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["name", "runtime", "description", "variables", "secrets", "other"])
+
+
+@given(JSON | st.dictionaries(KEYS, JSON))
+def test_whatever_the_manifest_holds_is_taken_or_told(tmp_path_factory: pytest.TempPathFactory, value: object):
+    folder = tmp_path_factory.mktemp("fn", numbered=True)
+    (folder / "sinch.json").write_text(json.dumps(value))
+    config, faults = read_config(folder, environ={})
+    assert isinstance(config.function_name, str)
+    assert all(isinstance(text, str) for text in config.variables.values())
+    assert all("sinch.json" in fault for fault in faults)
+    assert bool(faults) or isinstance(value, dict)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_whatever_the_env_file_holds_is_taken_or_told(tmp_path_factory: pytest.TempPathFactory, text: str):
+    folder = tmp_path_factory.mktemp("fn", numbered=True)
+    (folder / ".env").write_text(text, "utf-8")
+    config, faults = read_config(folder, environ={})
+    assert isinstance(dict(config.env), dict)
+    assert all(re.search(r"\.env, line \d+", fault) for fault in faults)
+
+
+def test_a_line_of_the_env_file_that_cannot_be_read_is_told_without_its_text(start: Callable[..., Flask]):
+    with pytest.raises(ConfigError) as caught:
+        start({".env": "GOOD=1\n\nMY_TOKEN='hush-hush\n"})
+    assert ".env, line 3" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------ what is a secret
+
+
+def test_what_the_manifest_lists_is_a_secret_whatever_its_name(start: Callable[..., Flask]):
+    app = start({"sinch.json": '{"secrets": ["SESAME", "UNSET"]}', ".env": "SESAME=open-wide\n"}, ROOT="rhubarb")
+    config = config_of(app)
+    assert [name for name in ("SESAME", "UNSET", "ROOT", "MY_TOKEN") if config.is_secret(name)] == [
+        *("SESAME", "UNSET", "MY_TOKEN")
+    ]
+    assert "open-wide" in config.secrets()
+    assert "rhubarb" not in config.secrets()
+    assert shown(app, "SESAME") == "open-wide"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_password_in_a_url_is_a_secret_wherever_it_is_set(
+    start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, level: str
+):
+    for name in ("SINCHFN_CACHE_URL", "SHOP"):
+        config = config_of(at_levels(start, monkeypatch, name, {level: "redis://user:p%40ss-word@host:1/0"}))
+        assert {"p%40ss-word", "p@ss-word"} <= set(config.secrets())
+        assert "user" not in config.secrets()
+
+
+URLS = {
+    "redis://:sesame@host": (["sesame"], "redis://:***@host"),
+    "rediss://user:sesame@host:6379/0": (["sesame"], "rediss://user:***@host:6379/0"),
+    "postgres://u:a%2Fb%40c@h/db": (["a%2Fb%40c", "a/b@c"], "postgres://u:***@h/db"),
+    "postgres://u:with@sign@h/db": (["with@sign"], "postgres://u:***@h/db"),
+    "redis://:with/slash@host/0": (["with/slash"], "redis://:***@host/0"),
+    "redis://:one@a/0,redis://:two@b/0": (["one", "two"], "redis://:***@a/0,redis://:***@b/0"),
+    "https://0123456789abcdef@host/x": (["0123456789abcdef"], "https://***@host/x"),
+    "host=h password=sesame user=u": (["sesame"], "host=h password=*** user=u"),
+    "https://h/x?a=1&api_key=sesame&b=2#c": (["sesame"], "https://h/x?a=1&api_key=***&b=2#c"),
+    "Name=n;AccountKey=c2VzYW1l==;X=y": (["c2VzYW1l=="], "Name=n;AccountKey=***;X=y"),
+}
+NO_SECRET = [
+    *("https://voice.example.com/fn", "https://host:8080/@user", "ssh://git@host/x", "me@example.com", "file:storage"),
+    *("memory:", "http://[::1]:80/a@b", "https://user:@host", "a=b", "", "://", "@", "://@", "sqlite:data/cache.db"),
+]
+
+
+@pytest.mark.parametrize(("value", "secrets", "shown"), [(value, *rest) for value, rest in URLS.items()])
+def test_the_secrets_in_a_value_are_found_and_masked(value: str, secrets: list[str], shown: str):
+    assert secrets_within(value) == secrets
+    assert masked(value) == shown
+
+
+@pytest.mark.parametrize("value", NO_SECRET)
+def test_a_value_without_a_secret_in_it_stays_as_it_is(value: str):
+    assert secrets_within(value) == []
+    assert masked(value) == value
+
+
+@given(st.text())
+def test_any_text_can_be_looked_through_for_secrets(value: str):
+    for secret in secrets_within(value):
+        assert isinstance(secret, str)
+    assert isinstance(masked(value), str)
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/?#@:&;=%"), min_size=1))
+def test_any_password_in_a_url_is_found(password: str):
+    assert password in secrets_within(f"scheme://user:{password}@host/path")
+    assert secrets_within(f"scheme://user:{password}@host/path?x=1")[0] == password
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("redi://:sesame-99@host", "redis:/:sesame-99@host", "redis//:sesame-99@host", "redis:sesame-99@host"),
+        *("rediss;//u:sesame-99@host", ":sesame-99@host:6379"),
+    ],
+)
+def test_a_wrong_url_is_told_without_the_password_in_it(start: Callable[..., Flask], value: str):
+    for name in ("SINCHFN_CACHE_URL", "SINCHFN_STORAGE_URL", "SINCHFN_PUBLIC_URL", "SINCHFN_VOICE_API"):
+        if name == "SINCHFN_CACHE_URL" and value.startswith("redis:"):
+            continue  # odd, but a URL of the right scheme
+        with pytest.raises(ConfigError) as caught:
+            start(**{name: value})
+        assert name in str(caught.value)
+        assert "sesame" not in str(caught.value)
+
+
+def test_a_secret_put_into_the_wrong_variable_is_not_shown(start: Callable[..., Flask]):
+    with pytest.raises(ConfigError) as caught:
+        start(SINCHFN_LOG_LEVEL="hush-hush-hush", MY_TOKEN="hush-hush-hush")
+    assert "SINCHFN_LOG_LEVEL is '***'" in str(caught.value)
+
+
+COMMITTED = {
+    "by its name": ({"variables": {"MY_TOKEN": "hush-hush"}}, "MY_TOKEN"),
+    "by the manifest": ({"variables": {"SESAME": "hush-hush"}, "secrets": ["SESAME"]}, "SESAME"),
+    "in a URL": ({"variables": {"SHOP": "postgres://u:hush-hush@h"}}, "SHOP"),
+}
+
+
+@pytest.mark.parametrize(("manifest", "name"), COMMITTED.values(), ids=COMMITTED)
+def test_a_secret_that_is_committed_is_warned_about(
+    start: Callable[..., Flask], caplog: pytest.LogCaptureFixture, manifest: dict[str, Any], name: str
+):
+    app = start({"sinch.json": json.dumps(manifest)}, **{name: "another"})
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "sinch.json" in warning
+    assert name in warning
+    assert "hush" not in warning
+    assert config_of(app).warnings() == [warning]
+
+
+@pytest.mark.parametrize("variables", [{"MAX_TOKENS": 4096, "KEYLESS": True}, {"MY_TOKEN": ""}, {"SHOP": "https://h"}])
+def test_what_is_no_secret_may_be_committed(start: Callable[..., Flask], variables: dict[str, object]):
+    assert config_of(start({"sinch.json": json.dumps({"variables": variables})})).warnings() == []
+
+
+@pytest.mark.parametrize("value", ["abc", "123456", "true"])
+def test_a_secret_too_plain_to_be_struck_out_is_warned_about(start: Callable[..., Flask], value: str):
+    [warning] = config_of(start(ADMIN_PASSWORD=value, MAX_TOKENS=value)).warnings()
+    assert "ADMIN_PASSWORD" in warning
+    assert value not in warning
+
+
 # ------------------------------------------------------------------------------------ nothing leaks
 
 HUSH = {
@@ -529,6 +861,11 @@ def test_no_repr_and_no_line_of_the_start_shows_a_secret(start: Callable[..., Fl
     app = start(VOICE, **HUSH)
     function = app.extensions["sinchfn"][0]
     seen = [repr(function), repr(function.config), str(function.config), repr(app), repr(function.basic)]
+    seen += [
+        repr(vars(function.config)),
+        repr(dataclasses.asdict(function.config)),
+        pprint.pformat(function.config.env),
+    ]
     seen += [repr(value) for value in app.config.values()]
     seen += [repr(function.schemes), caplog.text]
     leaked = [name for name, value in HUSH.items() if name != "VOICE_APPLICATION_KEY" and value in "\n".join(seen)]

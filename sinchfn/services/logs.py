@@ -1,170 +1,48 @@
-"""Log lines: readable in development, JSON in production, each with the id of its request.
+"""The log: sets up where lines go and in which form, and ``context.log``.
 
-Every line goes through the standard :mod:`logging`; the formatters here add what is known of the request at hand and
-strike out the values of secrets.
+Every line goes through the standard :mod:`logging`. A function with an app of its own has one handler, on the root
+logger, which writes to standard error; what Flask, gunicorn (with ``logger_class = "sinchfn.gunicorn.Logger"``),
+libraries and the user's own loggers write has its form, as have warnings and what fails in a thread. In somebody else's
+app the handlers are theirs; there only secrets are struck out, see :func:`strike_out`.
+
+Each line says which request it belongs to. ``context.log`` knows its request from any thread. Other loggers know it in
+the handler, in async handlers and their tasks, in ``asyncio.to_thread`` and while an answer is streamed, but not in a
+thread that the handler starts, unless it hands on its context::
+
+    pool.submit(contextvars.copy_context().run, work, item)
+
+Not covered: what is printed, and what a program that is started writes.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import re
+import os
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
-from contextvars import ContextVar
-from json.encoder import encode_basestring_ascii
-from typing import Any, Protocol
+import threading
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import suppress
+from typing import Any
 
-#: Shorter values are not struck out: they would take half of every line with them.
-LEAST_SECRET = 5
+from ..secrets import Redaction as Redaction
+from ..secrets import one_line as one_line
+from .filters import RedactionFilter as RedactionFilter
+from .filters import RequestFilter as RequestFilter
+from .filters import RequestRedactionFilter
+from .formatters import JsonFormatter, PlatformFormatter, TextFormatter
+from .records import RequestFields
+from .records import bound_to as bound_to
+from .records import current_request as current_request
+from .records import request_fields as request_fields
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-class RequestFields(Protocol):
-    """What a log line says about its request."""
-
-    @property
-    def request_id(self) -> str: ...
-    @property
-    def handler_name(self) -> str: ...
-    @property
-    def call_id(self) -> str | None: ...
-
-
-#: The request that this thread or task is working on; None outside a request.
-current_request: ContextVar[RequestFields | None] = ContextVar("sinchfn_request", default=None)
-
-
-@contextmanager
-def bound_to(request: RequestFields) -> Iterator[None]:
-    """Log lines of this block carry the fields of `request`."""
-    token = current_request.set(request)
-    try:
-        yield
-    finally:
-        current_request.reset(token)
-
-
-def one_line(text: str) -> str:
-    """`text` with control characters escaped, so that what a caller sent cannot write a log line of its own."""
-    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
-
-
-class Redaction:
-    """Strikes the values of secrets out of a text."""
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._forms: tuple[str, ...] = ()
-        self.add(secrets)
-
-    def add(self, secrets: Iterable[str]) -> None:
-        """Strike these out as well."""
-        values = {value for value in secrets if len(value) >= LEAST_SECRET}
-        forms = {*self._forms, *(form for value in values for form in _forms_of(value))}
-        self._forms = tuple(sorted(forms, key=len, reverse=True))
-
-    def __call__(self, text: str) -> str:
-        for form in self._forms:  # one by one: `in` is many times faster than a pattern of alternatives
-            if form in text:
-                text = text.replace(form, "***")
-        return text
-
-
-def _forms_of(secret: str) -> Iterable[str]:
-    """Every way in which a secret may be written into a line."""
-    lines = secret.splitlines() if len(secret.splitlines()) > 1 else []
-    written = (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], one_line(secret), *lines)
-    return [form for form in dict.fromkeys(written) if len(form) >= LEAST_SECRET]
-
-
-class TextFormatter(logging.Formatter):
-    """For people: time, level, request id, handler, message."""
-
-    def __init__(self, redact: Redaction) -> None:
-        super().__init__()
-        self._redact = redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = _fields_of(record)
-        message = _message_of(record) if _is_block(record) else one_line(_message_of(record))
-        line = f"{self.formatTime(record, '%H:%M:%S')} {record.levelname:<7} {message}"
-        if fields:
-            line += f"  [{' '.join(one_line(str(fields[key])) for key in ('handler', 'request_id') if key in fields)}]"
-        # Indented and escaped: text that a caller got into an exception cannot pass for a line of the log.
-        trace = "".join(f"\n    {one_line(part)}" for part in _traceback_of(self, record).splitlines() if part)
-        return self._redact(line + trace)
-
-
-class JsonFormatter(logging.Formatter):
-    """For machines: one JSON object a line."""
-
-    def __init__(self, redact: Redaction) -> None:
-        super().__init__()
-        self._redact = redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        written: str | None = getattr(record, "as_json", None)
-        if written is not None:
-            message = encode_basestring_ascii(record.getMessage())
-            head = f'{{"level":"{record.levelname}","logger":"{record.name}","message":{message}'
-            return self._redact(f"{head},{written[1:]}")
-        line: dict[str, Any] = {
-            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "message": _message_of(record),
-            **_fields_of(record),
-        }
-        if trace := _traceback_of(self, record):
-            line["traceback"] = trace.lstrip("\n")
-        return self._redact(_encode(line))
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), default=str, skipkeys=True).encode
-
-
-def _is_block(record: logging.LogRecord) -> bool:
-    """Whether the line breaks in the message are the server's own, and nothing in it came from outside unescaped."""
-    return hasattr(record, "is_block") or record.name == "werkzeug"
-
-
-def _message_of(record: logging.LogRecord) -> str:
-    try:
-        return _COLOUR.sub("", record.getMessage()) if record.name == "werkzeug" else record.getMessage()
-    except Exception:
-        # logging itself would print the arguments, past every formatter, and so past the redaction.
-        return f"{record.msg} (the arguments of this log call do not fit its text)"
-
-
-def _fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
-    given: Mapping[str, Any] | None = getattr(record, "sinchfn", None)
-    if given is not None:
-        return given
-    request = current_request.get()
-    return {} if request is None else request_fields(request)
-
-
-def request_fields(request: RequestFields) -> dict[str, Any]:
-    """The fields that every line of a request carries."""
-    fields: dict[str, Any] = {"request_id": request.request_id, "handler": request.handler_name}
-    if request.call_id is not None:
-        fields["call_id"] = request.call_id
-    return fields
-
-
-def _traceback_of(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    if record.exc_info and not record.exc_text:
-        record.exc_text = formatter.formatException(record.exc_info)
-    parts = [record.exc_text, formatter.formatStack(record.stack_info) if record.stack_info else None]
-    return "".join(f"\n{part}" for part in parts if part)
+_log = logging.getLogger("sinchfn")
 
 
 class RequestLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger bound to one request: its lines carry the request's fields from any thread. ``context.log``."""
+    """A logger bound to one request: its lines carry the request's fields from any thread. ``context.log``.
+
+    ``extra={"order": 5}`` adds a field of your own to the line.
+    """
 
     def __init__(self, logger: logging.Logger, request: RequestFields) -> None:
         super().__init__(logger)
@@ -173,6 +51,14 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         kwargs["extra"] = {**(kwargs.get("extra") or {}), "sinchfn": request_fields(self._request)}
         return msg, kwargs
+
+    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
+        kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1  # the caller is not this method
+        if current_request.get() is self._request:
+            super().log(level, msg, *args, **kwargs)
+        elif self.isEnabledFor(level):
+            with bound_to(self._request):  # for the filters that ask for it
+                super().log(level, msg, *args, **kwargs)
 
 
 class PlatformHandler(logging.StreamHandler[Any]):
@@ -187,22 +73,13 @@ class PlatformHandler(logging.StreamHandler[Any]):
         if not getattr(self.stream, "line_buffering", False):  # then the write of the line was its flush
             super().flush()
 
-
-class RedactionFilter(logging.Filter):
-    """Strikes secrets out of what passes a handler that somebody else has set up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.redact = Redaction()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = _message_of(record)
-        clean = self.redact(message)
-        if clean != message:
-            record.msg, record.args = clean, None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = self.redact(logging.Formatter().formatException(record.exc_info))
-        return True
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Say that a line was lost. (logging itself would print it as it came, with all that is in it.)"""
+        error = type(sys.exc_info()[1]).__name__
+        said = ("A line of the logger %s was lost: %s.", (record.name, error))
+        with suppress(Exception):  # no room, or nobody there to read it: then this is lost as well
+            lost = logging.LogRecord(_log.name, logging.ERROR, __file__, 0, *said, None)
+            self.stream.write(self.format(lost) + self.terminator)
 
 
 def set_up_logging(form: str, level: int, secrets: Iterable[str]) -> None:
@@ -210,29 +87,92 @@ def set_up_logging(form: str, level: int, secrets: Iterable[str]) -> None:
 
     A root logger that has handlers already was set up by somebody else: its form and level are left alone.
     """
+    secrets = list(secrets)
     root = logging.getLogger()
     ours = [handler for handler in root.handlers if isinstance(handler, PlatformHandler)]
-    if not ours and root.handlers:
+    if root.handlers and not ours:
         strike_out(secrets)
         return
     handler = ours[0] if ours else PlatformHandler()
     handler.redact.add(secrets)
-    handler.setFormatter(JsonFormatter(handler.redact) if form == "json" else TextFormatter(handler.redact))
+    handler.setFormatter(make_formatter(form, handler.redact, handler.stream))
     root.setLevel(level)
     if not ours:
         root.addHandler(handler)
+        _catch_all()
+    for other in _handlers():
+        if isinstance(other.formatter, PlatformFormatter):  # gunicorn's
+            other.setFormatter(make_formatter(form, handler.redact, getattr(other, "stream", None)))
+    _redact_handlers(secrets)
 
 
-def strike_out(secrets: Iterable[str]) -> None:
-    """Strike these out of what passes the handlers that somebody else has set up so far."""
-    for handler in logging.getLogger().handlers:
+def make_formatter(form: str, redact: Redaction, stream: object) -> PlatformFormatter:
+    """The formatter for ``text`` or ``json``; colours where `stream` is a terminal and ``NO_COLOR`` is not set."""
+    return JsonFormatter(redact) if form == "json" else TextFormatter(redact, colours=_shows_colours(stream))
+
+
+def _shows_colours(stream: Any) -> bool:
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not plain and hasattr(stream, "isatty") and bool(stream.isatty())
+
+
+def strike_out(secrets: list[str]) -> None:
+    """Strike these out of what passes the handlers that there are, whoever has set them up.
+
+    What sinchfn itself logs during a request (``context.log``, a handler's exception, the request's line) is clean
+    before it comes to any handler, also one that is added later. For all else on a later handler there is
+    :class:`RequestFilter`.
+    """
+    _redact_handlers(secrets)
+    for logger in _loggers():
+        is_ours = logger.name == "sinchfn" or logger.name.startswith("sinchfn.")
+        if is_ours and not any(isinstance(found, RequestRedactionFilter) for found in logger.filters):
+            logger.addFilter(RequestRedactionFilter())
+
+
+def _redact_handlers(secrets: list[str]) -> None:
+    for handler in _handlers():
         _redaction_of(handler).add(secrets)
 
 
+def _loggers() -> list[logging.Logger]:
+    known = list(logging.Logger.manager.loggerDict.values())
+    return [logging.getLogger(), *(logger for logger in known if isinstance(logger, logging.Logger))]
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    """Each handler of each logger that there is, once."""
+    return iter(dict.fromkeys(handler for logger in _loggers() for handler in logger.handlers))
+
+
 def _redaction_of(handler: logging.Handler) -> Redaction:
+    if isinstance(handler.formatter, PlatformFormatter):
+        return handler.formatter.redact
     known = [found for found in handler.filters if isinstance(found, RedactionFilter)]
     if known:
         return known[0].redact
     added = RedactionFilter()
     handler.addFilter(added)
     return added.redact
+
+
+def _catch_all() -> None:
+    """What Python would print by itself goes through the log: warnings, and exceptions that nobody catches."""
+    logging.captureWarnings(True)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _log_thread_failure
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _log_unraisable
+
+
+def _log_thread_failure(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_type is not SystemExit and failed.exc_value is not None:
+        name = failed.thread.name if failed.thread is not None else "that is gone"
+        _log.error("The thread %s failed.", name, exc_info=failed.exc_value)
+
+
+def _log_unraisable(failed: Any) -> None:
+    error: BaseException | None = failed.exc_value
+    if error is not None:
+        where = failed.err_msg or "Exception ignored in"
+        _log.error("%s %r", where, failed.object, exc_info=error)

@@ -1,0 +1,138 @@
+"""What ``sinchfn config`` shows: every setting and variable, its value, where it came from, what it means."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .config import DEFAULT, FunctionConfig, default_of
+from .secrets import MASK, Redaction, masked, masked_anyhow
+from .settings import LOCATION, SETTINGS
+
+#: Least width, in characters, of a line that has the meaning beside the rest; in a narrower one it stands below.
+WIDE = 110
+#: Room for the meaning in such a line.
+MEANING = 46
+
+GAP = "  "
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting or variable."""
+
+    name: str
+    #: as it is written in the environment, without secrets; None: not set
+    value: str | None
+    #: where it came from
+    origin: str
+    meaning: str = ""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is set nowhere."""
+        return self.origin == DEFAULT
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All that is to be shown."""
+
+    config: FunctionConfig
+    settings: tuple[Row, ...]
+    variables: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for machines."""
+        return {
+            "function": self.config.function_name,
+            "folder": str(self.config.folder),
+            "environment": self.config.environment,
+            "settings": [{**_of(row), "meaning": row.meaning} for row in self.settings],
+            "variables": [_of(row) for row in self.variables],
+            "warnings": list(self.warnings),
+            "faults": list(self.faults),
+        }
+
+
+def _of(row: Row) -> dict[str, Any]:
+    return {"name": row.name, "value": row.value, "from": row.origin, "default": row.is_default}
+
+
+def make_listing(
+    config: FunctionConfig, faults: Sequence[str], location: Row, *, debug: bool = False, warnings: Sequence[str] = ()
+) -> Listing:
+    """What there is to say about a config.
+
+    :param location: the row of ``SINCHFN_FUNCTION``, which is no setting of the function itself.
+    """
+    redact = Redaction(config.secrets())
+    known = {LOCATION, *(setting.name for setting in SETTINGS)}
+    rows = []
+    for setting in SETTINGS:
+        value = config.env.get(setting.name) or default_of(setting, config.environment, debug)
+        shown = MASK if value and config.is_secret(setting.name) else value and redact(masked_anyhow(value))
+        rows.append(Row(setting.name, shown, config.origin(setting.name), setting.meaning))
+    variables = [_variable(config, name, redact) for name in config.declared if name not in known]
+    return Listing(config, (location, *rows), tuple(variables), (*warnings, *config.warnings()), tuple(faults))
+
+
+def _variable(config: FunctionConfig, name: str, redact: Redaction) -> Row:
+    value = config.env.get(name)
+    if value is None:
+        return Row(name, None, "not set")
+    return Row(name, MASK if config.is_secret(name) else redact(masked(value)), config.origin(name))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How wide the columns are. The last one, the meaning, has what is left; none: it stands on a line of its own."""
+
+    name: int
+    value: int
+    origin: int
+    meaning: int | None
+
+    @property
+    def before_meaning(self) -> int:
+        return self.name + self.value + self.origin + 3 * len(GAP)
+
+
+def columns_for(rows: Sequence[Row], width: int | None) -> Columns:
+    """Columns that suit the rows.
+
+    :param width: of the terminal, in characters; None: lines may have any length.
+    """
+    name, value, origin = (
+        max((len(str(text or "")) for text in texts), default=0)
+        for texts in zip(*((row.name, row.value, row.origin) for row in rows), strict=True)
+    )
+    if width is None:
+        return Columns(name, value, origin, 10_000)
+    room = width - name - origin - 3 * len(GAP)
+    if width < WIDE:
+        return Columns(name, max(8, min(value, room + len(GAP))), origin, None)
+    value = max(8, min(value, room - MEANING))
+    return Columns(name, value, origin, room - value)
+
+
+def lines_of(row: Row, columns: Columns) -> Iterator[str]:
+    """A row as aligned lines. A value too long for its column has a line for itself."""
+    value = row.value or "-"
+    head = f"{row.name:<{columns.name}}{GAP}"
+    if len(value) > columns.value:
+        yield f"{head}{value}"
+        head, value = " " * len(head), ""
+    line = f"{head}{value:<{columns.value}}{GAP}{row.origin:<{columns.origin}}"
+    if columns.meaning is None:
+        yield line.rstrip()
+        room = columns.before_meaning - len(GAP)
+        yield from textwrap.wrap(row.meaning, room, initial_indent="    ", subsequent_indent="    ")
+        return
+    first, *others = textwrap.wrap(row.meaning, columns.meaning) or [""]
+    yield f"{line}{GAP}{first}".rstrip()
+    yield from (" " * columns.before_meaning + other for other in others)

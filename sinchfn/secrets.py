@@ -1,0 +1,196 @@
+"""What is a secret, and how its value is struck out of a text.
+
+A secret is the value of a variable whose name says so (:data:`SECRET_WORDS`), or that the manifest lists under
+``secrets``; the password in a URL (``redis://:password@host``); and a ``name=value`` inside another value whose name
+says so (``...;AccountKey=abc``, ``?password=abc``).
+
+It is struck out as it is, and as it is commonly written into another text: escaped for JSON, Python, HTML or a URL, in
+Base64 (also amid more of it, as in ``Authorization: Basic``), each of its lines by itself. What is *not* found: a part
+of a secret, a hash of it, one that is compressed, reversed, in other letters (``.upper()``), in hexadecimal, or broken
+up by something that wraps text (MIME's Base64, ``pprint`` of a long text with spaces).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, quote_plus, unquote
+
+#: A variable whose name has one of these words holds a secret.
+SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
+
+#: Shorter values are not struck out: every line would be full of holes, and anybody could guess them anyway.
+LEAST_SECRET = 4
+#: Shorter ones only where they stand by themselves, neither within a word nor within a number.
+LEAST_WITHIN = 8
+#: Values that are no secret whatever the name says: ``PASSWORD_LOGIN=true``, ``KEYRING=none``. Nor is a number of fewer
+#: than LEAST_WITHIN digits: ``MAX_TOKENS=4096``, ``KEY_SIZE=2048``.
+ORDINARY = frozenset(("true", "false", "none", "null", "auto", "default", "enabled", "disabled", "always", "never"))
+
+#: What stands in the place of a secret.
+MASK = "***"
+
+#: A user name in a URL without a password is one when it is as long as this: ``https://ghp_16C7e42F292c69@host``.
+LEAST_USER_TOKEN = 16
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def is_secret(name: str) -> bool:
+    """Whether the variable of this name holds a secret."""
+    return any(word in name.upper() for word in SECRET_WORDS)
+
+
+def is_struck_out(value: str) -> bool:
+    """Whether a secret of this value is struck out at all."""
+    if len(value) < LEAST_SECRET or value.lower() in ORDINARY:
+        return False
+    return len(value) >= LEAST_WITHIN or not value.isdecimal()
+
+
+def secrets_within(value: str) -> list[str]:
+    """The passwords and tokens in a URL or connection string, as written and percent-decoded."""
+    parts = [value[start:end] for start, end in _spans(value)]
+    return list(dict.fromkeys([*parts, *map(unquote, parts)]))
+
+
+def masked(value: str) -> str:
+    """`value` with the passwords and tokens in it masked: ``redis://:***@host``."""
+    for start, end in reversed(_spans(value)):
+        value = value[:start] + MASK + value[end:]
+    return value
+
+
+def masked_anyhow(value: str) -> str:
+    """The same, also where the URL is written so badly that nobody can say what in it is the password."""
+    clean = masked(value)
+    return MASK + value[value.rindex("@") :] if clean == value and "@" in value else clean
+
+
+_URL = re.compile(r"://(?=(\S*))")
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]*)?")
+_NAMED = re.compile(r"(?:^|[?&;\s])([\w.-]+)=([^&;#\s]+)")
+
+
+def _spans(value: str) -> list[tuple[int, int]]:
+    """Where in a value there are secrets: from, to; in order."""
+    spans = {match.span(2) for match in _NAMED.finditer(value) if is_secret(match[1])}
+    for match in _URL.finditer(value):
+        userinfo = _userinfo(match[1])
+        user, colon, password = userinfo.partition(":")
+        if colon and password:
+            spans.add((match.end() + len(user) + 1, match.end() + len(userinfo)))
+        elif len(user) >= LEAST_USER_TOKEN:
+            spans.add((match.end(), match.end() + len(user)))
+    return sorted(spans)
+
+
+def _userinfo(rest: str) -> str:
+    """What stands before the host in a URL without its scheme."""
+    found = _AUTHORITY.match(rest)
+    authority = found[0] if found else ""
+    if "@" in authority:
+        return authority.rpartition("@")[0]
+    # A slash in the password, unquoted: then what seems to be the host has no port, but half a password.
+    return rest.rpartition("@")[0] if not _HOST.fullmatch(authority) else ""
+
+
+class Redaction:
+    """Strikes the values of secrets out of a text."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._anywhere: tuple[str, ...] = ()
+        self._alone: tuple[tuple[str, re.Pattern[str]], ...] = ()
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Strike these out as well."""
+        anywhere, alone = set(self._anywhere), {form for form, _ in self._alone}
+        for value in {value for value in secrets if is_struck_out(value)}:
+            (anywhere if len(value) >= LEAST_WITHIN else alone).update(_written(value))
+            anywhere.update(_base64_of(value))
+        self._anywhere = tuple(sorted(anywhere, key=len, reverse=True))
+        self._alone = tuple((form, _by_itself(form)) for form in sorted(alone, key=len, reverse=True))
+
+    def __call__(self, text: str) -> str:
+        for form in self._anywhere:  # one by one: `in` is many times faster than a pattern of alternatives
+            if form in text:
+                text = text.replace(form, MASK)
+        for form, pattern in self._alone:
+            if form in text:
+                text = pattern.sub(MASK, text)
+        return text
+
+
+def _by_itself(form: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(form)}(?!\w)")
+
+
+def one_line(text: str) -> str:
+    """`text` with control characters escaped, so that what a caller sent cannot write a log line of its own."""
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _quoted(safe: str) -> Callable[[str], str]:
+    return lambda text: quote(text, safe, errors="surrogateescape")
+
+
+def _lower_hex(text: str) -> str:
+    return re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), _quoted("")(text))
+
+
+#: How a text is written inside another one.
+ESCAPES: tuple[Callable[[str], str], ...] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    lambda text: ascii(text)[1:-1],
+    lambda text: text.replace("\\", "\\\\").replace("'", "\\'"),
+    lambda text: repr(_bytes_of(text))[2:-1],
+    one_line,
+)
+WAYS: tuple[Callable[[str], str], ...] = (
+    str,
+    *ESCAPES,
+    html.escape,
+    _quoted(""),
+    _quoted("/"),
+    _quoted("!'()*"),  # as encodeURIComponent() of JavaScript does it
+    _quoted(";,/?:@&=+$!'()*#"),  # and encodeURI()
+    _lower_hex,
+    lambda text: quote_plus(text, errors="surrogateescape"),
+)
+
+
+def _written(secret: str) -> set[str]:
+    """Every way in which a secret may stand in a text, besides Base64."""
+    lines = [line.strip() for line in secret.splitlines()]
+    whole = [secret, secret.strip(), *(line for line in lines if len(line) >= LEAST_WITHIN)]
+    once = {way(text) for text in whole for way in WAYS}
+    # Text in JSON in a log line that is JSON, the repr of an exception that holds a repr: escaped twice.
+    return {form for text in once for form in (text, *(escape(text) for escape in ESCAPES)) if is_struck_out(form)}
+
+
+def _base64_of(secret: str) -> Iterator[str]:
+    """What the Base64 of any text with `secret` in it has in it; there are three, by where it begins.
+
+    The characters at both ends, which hold bits of what stands around the secret, are left out.
+    """
+    data = _bytes_of(secret)
+    for before in range(3):
+        start, end = (before * 8 + 5) // 6, (before + len(data)) * 8 // 6
+        core = b64encode(bytes(before) + data)[start:end].decode()
+        if len(core) >= LEAST_WITHIN - 2:
+            yield core
+            yield core.translate(_URL_SAFE)
+
+
+_URL_SAFE = str.maketrans("+/", "-_")

@@ -1,0 +1,48 @@
+"""Names of variables that nothing reads, and what they were probably meant to be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from .errors import did_you_mean
+from .settings import LOCATION, NOT_YET, SETTINGS
+
+#: How much of a name must agree for it to be taken for a misspelt setting of the platform. The ``SINCHFN_`` ones need
+#: less, for there the prefix says whose they are.
+NEAR = 0.9
+
+_KNOWN = (*(setting.name for setting in SETTINGS), LOCATION)
+
+
+def unknown_names(env: Mapping[str, str], origins: Mapping[str, str] | None = None) -> list[str]:
+    """A sentence for each variable that is meant for sinchfn, as it seems, and that nothing reads.
+
+    :param env: every variable that is set.
+    :param origins: where each came from, as in :class:`~sinchfn.FunctionConfig`.
+    """
+    sentences = [_sentence(name, env) for name in sorted(env) if name not in _KNOWN]
+    if (origins or {}).get(LOCATION) in (".env", "sinch.json"):
+        sentences.append(
+            f"{LOCATION} is set in a file of the function, which is found only by it: set it in the environment."
+        )
+    return [sentence for sentence in sentences if sentence]
+
+
+def _sentence(name: str, env: Mapping[str, str]) -> str | None:
+    capitals = name.upper()
+    if name in NOT_YET:
+        return f"{name} is set, but nothing reads it in this version."
+    if capitals != name and capitals in _KNOWN:
+        return f"{name} is set, but names are told apart by case: the setting is {capitals}."
+    if capitals.startswith("SINCHFN_"):
+        return f"{name} is set, but there is no such setting.{did_you_mean(capitals, _KNOWN)}"
+    # Some other program may have a variable of nearly the same name, but hardly where ours is set as well.
+    near = get_close_matches(capitals, _near_in_length(capitals), n=1, cutoff=NEAR)
+    if near and near[0] not in env:
+        return f'{name} is set, but nothing reads it. Did you mean "{near[0]}"?'
+    return None
+
+
+def _near_in_length(name: str) -> list[str]:
+    return [known for known in _KNOWN if abs(len(known) - len(name)) <= 2]

@@ -1,0 +1,48 @@
+"""Before a function is loaded: its settings are read, so that the log is set up and the secrets in it are known."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from .config import FunctionConfig, read_config
+from .errors import StartupError
+from .loading import default_source, folder_for, folder_of
+from .secrets import Redaction
+
+
+def settings_ahead(
+    source: str | Path | ModuleType | None,
+    overrides: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    debug: bool = False,
+) -> FunctionConfig:
+    """The settings of a function that is not loaded yet, as far as they can be read. Their faults are for later."""
+    folder = folder_ahead(default_source(overrides) if source is None else source)
+    return read_config(folder, overrides, environ=environ, debug=debug)[0]
+
+
+def folder_ahead(source: str | Path | ModuleType) -> Path:
+    """The folder of a function that is not loaded yet; where nothing is found, the one it would be in."""
+    if isinstance(source, ModuleType):
+        return folder_of(source)
+    try:
+        return folder_for(str(source))
+    except (ImportError, ValueError, OSError):  # no such package; what is to be said of it, loading it will say
+        return Path.cwd()
+
+
+@contextmanager
+def without_secrets(redact: Redaction) -> Iterator[None]:
+    """A start-up error that is raised in this block carries no secret, neither in its message nor in its causes."""
+    try:
+        yield
+    except StartupError as error:
+        trace = "".join(traceback.format_exception(error))
+        if redact(trace) == trace:
+            raise
+        raise type(error)(redact(str(error))) from None

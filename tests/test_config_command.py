@@ -1,0 +1,230 @@
+"""``sinchfn config``: every setting, its value, where it came from; and that it works when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from sinchfn.cli import main
+from sinchfn.config import SETTINGS
+
+MakeFunction = Callable[..., Path]
+
+NAMES = ["SINCHFN_FUNCTION", *(setting.name for setting in SETTINGS)]
+
+FILES = {
+    "function.py": "def hello(context, request): return 'hi'",
+    "sinch.json": json.dumps(
+        {
+            "name": "shop",
+            "variables": {"COLOUR": "red", "SIZE": 5, "SINCHFN_MAX_BODY": 2048},
+            "secrets": ["SESAME", "UNSET"],
+        }
+    ),
+    ".env": "COLOUR=blue\nSESAME=open-canary\nMY_TOKEN=canary-token\nEMPTY=\nADMIN_PASSWORD=canary-password\n"
+    "SHOP=postgres://shop:canary-pw@db.example.com/shop\nREPEATED=canary-token, once more\n",
+}
+SET = {
+    "SINCHFN_CACHE_URL": "redis://:canary-cache@redis.example.com:6379/0",
+    "SINCHFN_PUBLIC_URL": "https://voice.example.com/functions/a/path/that/is/rather/long",
+    "COLOUR": "green",
+}
+
+
+@pytest.fixture
+def show(make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """``show("--json", files={...}, width=80, **env)``: what the command answers for a function of FILES."""
+
+    def run(*arguments: str, files: Mapping[str, str] | None = None, width: int | None = None, **env: str) -> Result:
+        folder = make_function(FILES | dict(files or {}))
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("COLUMNS", raising=False)
+        if width is not None:
+            monkeypatch.setenv("COLUMNS", str(width))
+        return CliRunner().invoke(main, ["config", str(folder), *arguments])
+
+    return run
+
+
+Show = Callable[..., Result]
+
+
+def rows_of(result: Result) -> dict[str, dict[str, Any]]:
+    shown = json.loads(result.stdout)
+    return {row["name"]: row for row in [*shown["settings"], *shown["variables"]]}
+
+
+def test_every_setting_is_shown_with_value_origin_and_meaning(show: Show) -> None:
+    lines = show(**SET).stdout.splitlines()
+    found = [line for line in lines if line.split("  ")[0] in NAMES]
+    assert [line.split("  ")[0] for line in found] == NAMES
+    for setting, line in zip(SETTINGS, found[1:], strict=True):
+        assert line.endswith(setting.meaning)
+    [cache] = [line for line in found if line.startswith("SINCHFN_CACHE_URL")]
+    assert re.split(r"  +", cache) == [
+        *("SINCHFN_CACHE_URL", "redis://:***@redis.example.com:6379/0", "environment", "where the cache lives")
+    ]
+
+
+def test_the_same_for_machines(show: Show) -> None:
+    result = show("--json", **SET)
+    shown = json.loads(result.stdout)
+    assert (shown["function"], shown["environment"], shown["faults"]) == ("shop", "production", [])
+    assert [row["name"] for row in shown["settings"]] == NAMES
+    rows = rows_of(result)
+    assert rows["SINCHFN_MAX_BODY"] == {
+        "name": "SINCHFN_MAX_BODY",
+        "value": "2048",
+        "from": "sinch.json",
+        "default": False,
+        "meaning": "largest request body, in bytes",
+    }
+    origins = {name: rows[name]["from"] for name in ("SINCHFN_FUNCTION", "SINCHFN_ENV", "ADMIN_PASSWORD", *SET, "SIZE")}
+    assert origins == {
+        "SINCHFN_FUNCTION": "argument",
+        "SINCHFN_ENV": "default",
+        "ADMIN_PASSWORD": ".env",
+        "SINCHFN_CACHE_URL": "environment",
+        "SINCHFN_PUBLIC_URL": "environment",
+        "COLOUR": "environment",
+        "SIZE": "sinch.json",
+    }
+    assert rows["PROJECT_ID"]["value"] is None
+    assert rows["SINCHFN_LOG_LEVEL"]["value"] == "INFO"
+
+
+def test_the_functions_own_variables_are_shown_and_nothing_else_of_the_environment(show: Show) -> None:
+    result = show("--json", SOMETHING_ELSE="of the process", **SET)
+    shown = {row["name"]: row["value"] for row in json.loads(result.stdout)["variables"]}
+    assert shown == {
+        "COLOUR": "green",
+        "SIZE": "5",
+        "SESAME": "***",
+        "UNSET": None,
+        "MY_TOKEN": "***",
+        "EMPTY": None,
+        "SHOP": "postgres://shop:***@db.example.com/shop",
+        "REPEATED": "***, once more",
+    }
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",), ("--dev",)])
+@pytest.mark.parametrize("width", [None, 80, 120])
+def test_no_secret_is_shown(show: Show, arguments: tuple[str, ...], width: int | None) -> None:
+    result = show(*arguments, width=width, **SET, VOICE_APPLICATION_SECRET="Y2FuYXJ5", SINCHFN_LOG_LEVEL="canary-token")
+    assert result.output.count("***") >= 6
+    assert "canary" not in result.output
+    assert "Y2FuYXJ5" not in result.output
+
+
+def test_values_of_development_are_shown_on_request(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    def values(*arguments: str) -> list[str]:
+        rows = rows_of(show(*arguments, "--json"))
+        return [rows[name]["value"] for name in ("SINCHFN_ENV", "SINCHFN_SVAML", "SINCHFN_CACHE_URL")]
+
+    assert values() == ["production", "warn", "sqlite:data/cache.db"]
+    assert values("--dev") == ["development", "strict", "memory:"]
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    assert values() == ["development", "strict", "memory:"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 110, 120, 160])
+def test_it_can_be_read_in_a_terminal(show: Show, width: int) -> None:
+    lines = show(width=width, **SET).stdout.splitlines()[1:]  # the first has the folder, however long that is
+    values = ("https://", "postgres://", "/fn")  # which are not broken, to be copied
+    assert [line for line in lines if len(line) > width and not any(value in line for value in values)] == []
+    rows = [line for line in lines if line.split("  ")[0] in NAMES]
+    assert len(rows) == len(NAMES)
+    columns = {re.search(r"  +(?=(default|argument|environment|\.env|sinch\.json)\b)", line) for line in lines[1:]}
+    assert len({found.end() for found in columns if found}) == 1, "where values came from stands in one column"
+    for setting in SETTINGS:
+        assert "".join(setting.meaning.split()) in "".join("".join(lines).split()) or width >= 110
+
+
+def test_without_a_terminal_each_setting_is_one_line(show: Show) -> None:
+    lines = show().stdout.splitlines()
+    assert len([line for line in lines if line.startswith(tuple(NAMES))]) == len(NAMES)
+    assert not [line for line in lines if line.startswith(" ")]
+
+
+WRONG = {"SINCHFN_ENV": "prod", "SINCHFN_MAX_BODY": "lots", "SINCHFN_CACHE_URL": "redi://:canary-pw@host"}
+
+
+def test_all_faults_are_told_and_the_rest_is_shown(show: Show) -> None:
+    result = show(files={".env": "GOOD=1\nBAD='never closed\n", "sinch.json": '{"name": 5}'}, **WRONG)
+    assert result.exit_code == 1
+    for word in (*WRONG, ".env, line 2", "sinch.json: name is a number"):
+        assert re.search(rf"^Error: .*{re.escape(word)}", result.output, re.M), word
+    assert [line.split("  ")[0] for line in result.output.splitlines() if line.startswith(tuple(NAMES))] == NAMES
+    assert "canary" not in result.output
+    assert "GOOD" in result.output
+
+
+def test_faults_are_told_to_machines(show: Show) -> None:
+    result = show("--json", **WRONG)
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)["faults"]) == 3
+    assert rows_of(result)["SINCHFN_MAX_BODY"]["value"] == "lots"
+
+
+def test_what_is_odd_is_warned_about(show: Show) -> None:
+    odd = {"SINCHFN_LOGFORMAT": "json", "VOICE_APPLICATION_SECRT": "canary", "sinchfn_env": "development"}
+    result = show(files={"sinch.json": '{"variables": {"API_KEY": "canary-key"}}', ".env": ""}, **odd)
+    assert result.exit_code == 0
+    for name in (*odd, "API_KEY"):
+        assert re.search(rf"^Warning: .*{name}", result.output, re.M), name
+    assert 'Did you mean "VOICE_APPLICATION_SECRET"?' in result.output
+    assert "canary" not in result.output
+
+
+@pytest.mark.parametrize("source", ["def ice(context): pass", "raise ValueError('at import')", "def", None])
+def test_the_function_may_be_broken_or_not_there(tmp_path: Path, source: str | None) -> None:
+    if source is not None:
+        (tmp_path / "function.py").write_text(source)
+    (tmp_path / ".env").write_text("GREETING=hello\n")
+    for given in (tmp_path, tmp_path / "function.py"):
+        result = CliRunner().invoke(main, ["config", str(given)])
+        assert result.exit_code == 0
+        assert "hello" in result.output
+
+
+@pytest.mark.parametrize("given", ["no/such/folder", "no.such.package", "nosuchmodule", "."])
+def test_what_is_no_function_is_told_or_taken_for_this_folder(tmp_path: Path, given: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sinchfn", "config", given], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    assert ("There is no folder" in done.stderr) == (given == "no/such/folder") == (done.returncode == 2)
+
+
+def test_without_an_argument_it_is_the_function_of_the_variable(
+    make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = make_function(FILES)
+    monkeypatch.chdir(tmp_path)
+    assert "shop" not in CliRunner().invoke(main, ["config"]).output
+    monkeypatch.setenv("SINCHFN_FUNCTION", str(folder))
+    result = CliRunner().invoke(main, ["config", "--json"])
+    assert json.loads(result.stdout)["function"] == "shop"
+    assert rows_of(result)["SINCHFN_FUNCTION"]["from"] == "environment"
+
+
+def test_there_are_colours_on_a_terminal_only(make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = str(make_function(FILES))
+    assert "\x1b[" not in CliRunner().invoke(main, ["config", folder]).output
+    assert "\x1b[" in CliRunner().invoke(main, ["config", folder], color=True).output
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in CliRunner().invoke(main, ["config", folder], color=True).output
+
+
+def test_it_is_said_of_every_variable_what_it_means(show: Show) -> None:
+    assert all(row["meaning"] for row in json.loads(show("--json").stdout)["settings"])
