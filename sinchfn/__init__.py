@@ -4,7 +4,19 @@ from . import signals, voice
 from .app import create_app
 from .config import FunctionConfig
 from .context import FunctionContext
-from .errors import ConfigError, FunctionError, SinchfnError, StartupError, SvamlError
+from .errors import (
+    CacheError,
+    ConfigError,
+    DatabaseError,
+    ExtraError,
+    FunctionError,
+    ServiceError,
+    SinchfnError,
+    StartupError,
+    StorageError,
+    SvamlError,
+    VoiceApiError,
+)
 from .extension import SinchFunctions
 from .invocation import Invocation
 from .requests import FunctionRequest
@@ -25,6 +37,7 @@ from .responses import (
     too_many_requests,
     unauthorized,
 )
+from .services.logs import RequestFilter
 from .services.usage import UsageRecord
 from .voice import (
     AceRequest,
@@ -49,8 +62,11 @@ __all__ = [
     "AceRequest",
     "AceSvamlBuilder",
     "AgentProvider",
+    "CacheError",
     "ConfigError",
+    "DatabaseError",
     "DiceRequest",
+    "ExtraError",
     "FunctionConfig",
     "FunctionContext",
     "FunctionError",
@@ -64,12 +80,16 @@ __all__ = [
     "NotifyRequest",
     "PieRequest",
     "PieSvamlBuilder",
+    "RequestFilter",
+    "ServiceError",
     "SinchFunctions",
     "SinchfnError",
     "StartupError",
+    "StorageError",
     "Svaml",
     "SvamlError",
     "UsageRecord",
+    "VoiceApiError",
     "accepted",
     "bad_request",
     "conflict",

@@ -9,7 +9,7 @@ from types import ModuleType
 from flask.helpers import get_debug_flag
 
 from .auth import Entries
-from .config import load_config, unknown_settings
+from .config import load_config
 from .errors import FunctionError
 from .exports import read_exports
 from .function import Function
@@ -25,6 +25,7 @@ from .protection import (
 )
 from .services.logs import Redaction
 from .services.public import PublicFiles
+from .services.shared import Services, check_services
 from .services.usage import Ledger
 from .voice.streams import stream_key
 
@@ -62,14 +63,16 @@ def make_function(
         stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], application_secret(config)),
         public=_public_files(config.folder, entries),
         ledger=ledger,
+        services=Services(config),
         url_prefix=_prefix(url_prefix),
         embedded=embedded,
         warnings=(
             *exports.warnings,
-            *unknown_settings(config.env),
+            *config.warnings(),
             *guard_warnings,
             *gate_warnings,
             *closed_warnings(basic, gated, entries),
+            *check_services(config),
             *filter(None, [ledger.problem() if ledger else None]),
         ),
     )

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .config import FunctionConfig
+from .errors import DatabaseError
 from .services.logs import RequestLogger
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from .invocation import Invocation
+    from .services.assets import Assets
+    from .services.cache import Cache
+    from .services.clients import Voice
+    from .services.shared import Services
+    from .services.storage import Storage
 
 
 class FunctionContext:
-    """The surroundings of one call of a handler. Made per request; what it offers is made when it is asked for."""
+    """The surroundings of one call of a handler. Made per request; what it offers is made when it is asked for.
 
-    __slots__ = ("_invocation", "_log")
+    All of it is synchronous, also in async handlers, and may be used from threads that the handler starts.
+    """
+
+    __slots__ = ("_connection", "_invocation", "_is_over", "_log")
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._log: RequestLogger | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._is_over = False
 
     @property
     def request_id(self) -> str:
@@ -50,6 +64,83 @@ class FunctionContext:
             name = f"sinchfn.function.{self._invocation.function.name}"
             self._log = RequestLogger(logging.getLogger(name), self._invocation)
         return self._log
+
+    @property
+    def _services(self) -> Services:
+        return self._invocation.function.services
+
+    @property
+    def cache(self) -> Cache:
+        """Values with an expiry, shared by all workers: ``set get has delete extend keys get_many increment``."""
+        return self._services.cache
+
+    @property
+    def storage(self) -> Storage:
+        """Files: ``write read read_text open list exists delete``."""
+        return self._services.storage
+
+    @property
+    def assets(self) -> Assets:
+        """Private files of the function: ``assets(name)`` is the text of ``assets/<name>``; see :class:`Assets`."""
+        return self._services.assets
+
+    @property
+    def database(self) -> str:
+        """Path of the function's SQLite file. Its folder exists; the file may not be there yet.
+
+        :raises DatabaseError: its folder cannot be made.
+        """
+        return self._services.database
+
+    def open_database(self) -> sqlite3.Connection:
+        """This request's connection to that file, opened by the first call: WAL, foreign keys on, rows by name.
+
+        Commit what is to stay, by ``connection.commit()`` or ``with connection:``. What is not committed when the
+        request ends is rolled back, and the connection is closed.
+
+        :raises DatabaseError: the file cannot be opened, or the request has ended.
+        """
+        with self._services.lock:
+            if self._is_over:
+                raise DatabaseError(
+                    "The request has ended, and with it its connection to the database. "
+                    "What goes on after it opens one of its own: sqlite3.connect(context.database)."
+                )
+            if self._connection is None:
+                self._connection = self._services.connect()
+            return self._connection
+
+    @property
+    def voice(self) -> Voice:
+        """``voice.v1``: callouts, calls and conferences; ``voice.v2``: the official SDK. None without credentials."""
+        return self._services.clients.voice
+
+    @property
+    def conversation(self) -> Any:
+        """The Conversation API of the official SDK; None unless ``PROJECT_ID*`` and ``CONVERSATION_APP_ID`` are set.
+
+        :raises ExtraError: they are set, and the extra ``sdk`` is not installed. The same holds for the next two.
+        """
+        return self._services.clients.conversation
+
+    @property
+    def sms(self) -> Any:
+        """The SMS API of the official SDK; None unless ``PROJECT_ID*`` and ``SMS_SERVICE_PLAN_ID`` are set."""
+        return self._services.clients.sms
+
+    @property
+    def numbers(self) -> Any:
+        """The Numbers API of the official SDK; None unless ``PROJECT_ID*`` are set and ``ENABLE_NUMBERS_API`` is."""
+        return self._services.clients.numbers
+
+    def _end(self) -> None:
+        """The request is over: nothing that was opened for it stays open."""
+        self._is_over = True
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(connection.ProgrammingError):  # the handler has closed it
+                connection.rollback()
+            connection.close()
 
     def __repr__(self) -> str:
         return f"<FunctionContext of {self._invocation!r}>"

@@ -12,6 +12,7 @@ from .config import FunctionConfig
 from .exports import CALLBACKS, Export, Exports, Kind
 from .services.logs import Redaction
 from .services.public import PublicFiles
+from .services.shared import Services
 from .services.usage import Ledger
 from .signatures import ApplicationScheme
 
@@ -62,6 +63,8 @@ class Function:
     stream_key: bytes | None
     public: PublicFiles | None
     ledger: Ledger | None
+    #: what the context offers
+    services: Services
     #: where the function is mounted, without a trailing slash
     url_prefix: str
     #: whether it is mounted in an app that somebody else owns

@@ -115,6 +115,16 @@ def _json_type(value: object) -> str:
     return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
 
 
+def end_context(invocation: Invocation) -> None:
+    """Close what the handler opened through its context, when the answer is complete."""
+    if invocation._context is not None:
+        when_sent(invocation, _end_context)
+
+
+def _end_context(invocation: Invocation) -> None:
+    invocation.context._end()
+
+
 def record_usage(invocation: Invocation) -> None:
     """One usage record, on the signal and in the ledger, when the answer is complete."""
     when_sent(invocation, _record)
@@ -139,7 +149,7 @@ def _usage_of(invocation: Invocation) -> UsageRecord:
         handler=invocation.export.name,
         kind=invocation.export.kind.value,
         method=invocation.incoming.method,
-        path=invocation.incoming.called,
+        path=invocation.function.redact(invocation.incoming.called),
         status=invocation.status,
         outcome=invocation.outcome,
         duration_ms=round(invocation.milliseconds, 3),
@@ -199,6 +209,6 @@ def guarded(hook: Hook) -> Hook:
 BEFORE = (read_body, verify_signature, check_basic_auth, parse_payload)
 
 #: After the answer is made, whatever came of the handler. None of these can fail the call.
-AFTER = (guarded(record_usage), guarded(add_headers), guarded(log_request))
+AFTER = (guarded(end_context), guarded(record_usage), guarded(add_headers), guarded(log_request))
 
 HOOKS = MappingProxyType({"before_request": BEFORE, "after_request": AFTER})

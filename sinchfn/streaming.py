@@ -105,7 +105,10 @@ class WatchedStream:
         except BaseException as error:
             self._note(error)
         for callback in self.callbacks:
-            callback(self._invocation)
+            try:
+                callback(self._invocation)
+            except Exception:  # the others have to run all the same
+                _log.exception("What follows a streamed answer failed; the call goes on.")
 
     def _note(self, error: BaseException) -> None:
         self._invocation._fail()

@@ -44,3 +44,13 @@ def test_the_comparison_of_starts_has_a_row_for_each_of_them() -> None:
     printed = rows(run("startup.py", "--rounds", "1"))
     assert {"python, import sinchfn", "gunicorn, bare Flask", "gunicorn, sinchfn IVR"} <= set(printed)
     assert printed["gunicorn, bare Flask"][2] == "+0 (+0 to +0)"
+
+
+def test_the_comparison_of_storages_has_a_row_for_every_backend() -> None:
+    printed = rows(run("storage.py", "--rounds", "1", "--seconds", "0.1", "--processes", "1"))
+    assert {"file, bare open and write", "file:, sinchfn", "s3:, sinchfn with obstore", "obstore"} <= set(printed)
+
+
+def test_the_comparison_of_caches_has_a_row_for_every_backend() -> None:
+    printed = rows(run("cache.py", "--rounds", "1", "--seconds", "0.1", "--processes", "1"))
+    assert {"memory:", "sqlite:", "redis:", "redis-py, bare", "cachelib, files"} <= set(printed)

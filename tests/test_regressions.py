@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -304,3 +305,18 @@ def test_the_wsgi_file_serves_the_function_it_is_copied_beside(tmp_path: Path, m
     names: dict[str, Any] = {"__name__": "wsgi", "__file__": str(tmp_path / "wsgi.py")}
     exec(compile(source, str(tmp_path / "wsgi.py"), "exec"), names)
     assert names["app"].test_client().get("/mine").text == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="nobody tells here which files are open")
+def test_an_app_that_is_gone_keeps_no_file_open(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "def f(c, r):\n    c.cache.set('a', 1)\n    c.storage.write('a', 'b')\n    c.open_database()\n    return 'x'\n",
+    )
+
+    def open_files_after_an_app() -> int:
+        assert create_app(tmp_path, config=PRODUCTION).test_client().get("/f").text == "x"
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    assert len({open_files_after_an_app() for _ in range(5)}) == 1

@@ -123,6 +123,10 @@ class Ledger:
             return True
         return (there.st_ino, there.st_dev) != (os.fstat(file).st_ino, os.fstat(file).st_dev)
 
+    def __del__(self) -> None:
+        # A process may make many apps, one after the other: a test suite does.
+        self._close()
+
     def _close(self) -> None:
         if self._file is not None:
             os.close(self._file)

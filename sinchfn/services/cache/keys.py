@@ -1,0 +1,52 @@
+"""What the keys and the times to live of the cache may be."""
+
+from __future__ import annotations
+
+import math
+
+#: Longest key, in bytes of UTF-8.
+LONGEST_KEY = 1024
+
+#: Longest time to live, in seconds, some 3000 years. A longer one counts as this.
+LONGEST_TTL = 1e11
+
+
+def shown(key: object) -> str:
+    """A key as it stands in messages: shortened, on one line."""
+    text = repr(key)
+    return text if len(text) <= 80 else f"{text[:60]}...{text[-1]} ({len(text) - 2} characters)"
+
+
+def check_key(key: object) -> None:
+    """
+    :raises ValueError: it cannot be a key.
+    """
+    if not isinstance(key, str):
+        raise ValueError(f"A cache key is a str, found {type(key).__name__} {shown(key)}.")  # noqa: TRY004
+    if not key:
+        raise ValueError("A cache key cannot be empty, found ''.")
+    if "\0" in key:
+        raise ValueError(f"The cache key {shown(key)} has a NUL character: leave it out.")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"The cache key {shown(key)} has half of a surrogate pair: it is no text.") from None
+    if size > LONGEST_KEY:
+        raise ValueError(
+            f"The cache key {shown(key)} is too long: {size} bytes in UTF-8, at most {LONGEST_KEY} are taken."
+        )
+
+
+def milliseconds_of(seconds: float, what: str, key: str) -> int:
+    """
+    :raises ValueError: it is no positive, finite number.
+    :raises TypeError: it is no number at all.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise TypeError(
+            f"The {what} of {shown(key)} is a {type(seconds).__name__}: it takes a number of seconds. "
+            "What is to stay takes a large one."
+        )
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"The {what} of {shown(key)} is {seconds}: it takes a positive, finite number of seconds.")
+    return max(1, round(min(seconds, LONGEST_TTL) * 1000))

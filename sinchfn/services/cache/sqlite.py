@@ -1,0 +1,203 @@
+"""The cache in a SQLite file: shared by all processes of a machine, and still there after a restart."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from ...errors import ConfigError
+from . import rows
+from .connections import Connections
+from .contract import Backend, UncountableError
+
+#: How long, in seconds, a call waits for others to let go of the file.
+PATIENCE = 5.0
+
+#: A call that finds the file locked waits a random time before it tries again: at most the first number of seconds, and
+#: at most the second once it has waited for LONG. SQLite's own waiting soon grows to 100 ms.
+PAUSES, LONG = (0.0005, 0.01), 0.25
+
+#: The most where not even a connection can be had: somebody reads the log that a killed process has left.
+OPENING_PAUSE = 0.02
+
+#: After how many writes of a process it looks for rows that have expired, at four times as many: so there are never
+#: many more of them than a third of the others.
+SWEPT_EVERY = 16
+
+#: After how many it copies the log into the file.
+COPIED_EVERY = 1000
+
+#: What SQLite says -> what to do about it. Its primary result codes: https://www.sqlite.org/rescode.html
+REMEDIES = {
+    sqlite3.SQLITE_BUSY: "Another program holds its lock, or has been stopped while it did: end that one.",
+    sqlite3.SQLITE_FULL: "Make room on its disk, or name a file elsewhere in SINCHFN_CACHE_URL.",
+    sqlite3.SQLITE_IOERR: "Look at its disk: it may be full, over quota, gone or broken.",
+    sqlite3.SQLITE_READONLY: "Let this user write the file and its folder, or name another in SINCHFN_CACHE_URL.",
+    sqlite3.SQLITE_CANTOPEN: "Let this user write the file and its folder, or name another in SINCHFN_CACHE_URL.",
+    sqlite3.SQLITE_PERM: "Let this user write the file and its folder, or name another in SINCHFN_CACHE_URL.",
+    sqlite3.SQLITE_NOTADB: "Move it away, with its -wal and -shm; a new one is made by itself.",
+    sqlite3.SQLITE_CORRUPT: "Move it away, with its -wal and -shm; a new one is made by itself.",
+}
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+Work = Callable[Concatenate[sqlite3.Connection, int, P], Result]
+
+
+def open_backend(url: str, folder: Path) -> Backend:
+    """
+    :raises ConfigError: what follows the scheme is not the path of a file.
+    """
+    path = url.partition(":")[2]
+    if fault := _path_fault(path):
+        raise ConfigError(
+            f"SINCHFN_CACHE_URL is {url!r}: {fault}. It takes sqlite: and the path of a file as it is, "
+            "such as sqlite:data/cache.db, relative to the function's folder, or sqlite:/var/lib/app/cache.db."
+        )
+    return SqliteBackend((folder / path).absolute())
+
+
+def _path_fault(path: str) -> str | None:
+    if path.startswith("//"):
+        return f"there is no host, hence no //: write sqlite:{'/' * path.startswith('///')}{path.lstrip('/')}"
+    if not path or path.endswith("/") or Path(path).name in ("", ".", ".."):
+        return "there is no name of a file"
+    if path == ":memory:":
+        return "a cache in memory is written memory:"
+    if "\0" in path or "?" in path:
+        return "there is a NUL in it" if "\0" in path else "there are no options, hence no ?"
+    return None
+
+
+class SqliteBackend(Backend):
+    """Rows of a table, each call a transaction of its own.
+
+    A call that meets another one at work tries again for `patience` seconds, and takes the time anew each time.
+    """
+
+    errors = (sqlite3.Error, OSError)
+
+    def __init__(self, file: Path, patience: float = PATIENCE) -> None:
+        self.place = f"sqlite:{file}"
+        self._patience = patience
+        self._connections = Connections(file, rows.SCHEMA)
+        self._writes = 0
+        self._sweep_at = 1
+        self._copy_at = COPIED_EVERY
+        #: the last row that was looked at; None before the first
+        self._hand: int | None = None
+
+    def get(self, name: str) -> str | None:
+        return self._do(0.0, rows.get, name)
+
+    def get_many(self, names: Sequence[str]) -> list[str | None]:
+        return self._do(0.0, rows.get_many, names)
+
+    def has(self, name: str) -> bool:
+        return self._do(0.0, rows.has, name)
+
+    def set(self, name: str, text: str, milliseconds: int) -> None:
+        self._write(rows.set_value, name, text, milliseconds * 1000)
+
+    def delete(self, name: str) -> bool:
+        return self._write(rows.delete, name)
+
+    def extend(self, name: str, milliseconds: int) -> bool:
+        return self._write(rows.extend, name, milliseconds * 1000)
+
+    def increment(self, name: str, by: int, milliseconds: int) -> int:
+        return self._write(rows.increment, name, by, milliseconds * 1000)
+
+    def names(self, prefix: str) -> Iterable[str]:
+        return self._do(0.0, rows.names_with, prefix)
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def explain(self, error: Exception) -> str:
+        if _is_busy(error):
+            return f"{error} for more than {self._patience:g} s. {REMEDIES[sqlite3.SQLITE_BUSY]}"
+        if isinstance(error, OSError):
+            return f"{error.strerror or error}: {error.filename}. {REMEDIES[sqlite3.SQLITE_CANTOPEN]}"
+        remedy = REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+        return f"{error}. {remedy}".rstrip()
+
+    def _do(self, begin: float, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """What `work` returns. It is given a connection of its own and the time.
+
+        :param begin: since when the caller waits; 0: not yet.
+        """
+        while True:
+            connection = None
+            try:
+                connection = self._connections.take()
+                done = work(connection, time.time_ns() // 1000, *args, **kwargs)
+            except BaseException as error:
+                is_busy = _is_busy(error)
+                if connection is not None:
+                    works = is_busy or isinstance(error, UncountableError)
+                    self._connections.give_back(connection, works=works and not connection.in_transaction)
+                begin = begin or time.monotonic()
+                if not is_busy or time.monotonic() - begin > self._patience:
+                    raise
+            else:
+                self._connections.give_back(connection)
+                return done
+            _pause(time.monotonic() - begin, is_connected=connection is not None)
+
+    def _write(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """The same for what changes the file. One thread of a process at a time: so fewer compete for SQLite's lock."""
+        begin, turn = time.monotonic(), self._connections.turn
+        if not turn.acquire(timeout=self._patience):
+            raise _OutOfTurnError("database is locked")
+        try:
+            done = self._do(begin, work, *args, **kwargs)
+            self._writes += 1
+            is_due = self._writes >= self._sweep_at
+            if is_due:
+                self._sweep_at = self._writes + SWEPT_EVERY
+        finally:
+            turn.release()
+        if is_due:
+            # What was asked for is done: if this fails, or another process writes just now, the next one sweeps.
+            with suppress(*self.errors):
+                self._sweep()
+        return done
+
+    def _sweep(self) -> None:
+        """Free some of the rows that have expired, and some of the space. Seldom: copy the log into the file."""
+        connection = self._connections.take()
+        try:
+            if self._hand is None:  # lest processes that live short only ever see the first rows
+                self._hand = rows.anywhere(connection)
+            self._hand, many = rows.sweep(connection, time.time_ns() // 1000, self._hand)
+            if self._writes >= self._copy_at:
+                self._copy_at = self._writes + COPIED_EVERY
+                rows.copy_log(connection)
+            if many or rows.shrink(connection):
+                self._sweep_at = self._writes + 1
+        except BaseException as error:
+            self._connections.give_back(connection, works=_is_busy(error))
+            raise
+        self._connections.give_back(connection)
+
+
+class _OutOfTurnError(sqlite3.OperationalError):
+    """The other threads of this process did not come through either."""
+
+    sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+
+def _is_busy(error: BaseException) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL) or isinstance(error, BlockingIOError)
+
+
+def _pause(waited: float, *, is_connected: bool) -> None:
+    longest = PAUSES[waited > LONG] if is_connected else OPENING_PAUSE
+    time.sleep(random.random() * longest)  # noqa: S311
