@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def client_of(name: str, **config: str) -> FlaskClient:
 
 def test_every_example_is_tried_here() -> None:
     names = {folder.name for folder in EXAMPLES.iterdir() if (folder / "README.md").exists()}
-    assert names == {"ivr", "http_api", "message_responder", "multi_file", "embedding"}
+    assert names == {"ivr", "http_api", "message_responder", "multi_file", "embedding", "many_machines"}
 
 
 def test_the_ivr_greets_and_offers_a_menu() -> None:
@@ -120,3 +121,16 @@ def test_the_shop_takes_in_two_functions() -> None:
     assert heard[1].startswith("This is the support line")
     assert client.get("/support/status").json == {"line": "open"}
     assert client.get("/nothing").content_type.startswith("text/html")
+
+
+def test_the_support_line_needs_no_other_machine(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "many_machines" / "function.py", tmp_path)
+    admin = {"ADMIN_USER": "admin", "ADMIN_PASSWORD": "machine-room"}
+    client = create_app(tmp_path, config=DEVELOPMENT | admin).test_client()
+    assert client.post("/", json={"event": "ice", "callid": "1", "cli": "4670"}).json["action"]["name"] == "runMenu"
+    entered = {"event": "pie", "callid": "1", "menuResult": {"type": "sequence", "value": "12345"}}
+    assert client.post("/", json=entered).json["instructions"][0]["text"].startswith("Thank you")
+    assert client.post("/", json={**entered, "callid": "2"}).json["instructions"][0]["text"] == "Please call again."
+    known = ("admin", "machine-room")
+    assert client.get("/tickets", auth=known).json == [{"cli": "4670", "calls": 1, "order": "12345"}]
+    assert client.get("/journal", auth=known).json == ["ticket for 12345"]

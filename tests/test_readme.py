@@ -47,6 +47,27 @@ def check_greeting(client: FlaskClient) -> None:
     assert answer.json["requestId"] == "abc"
 
 
+def check_cache(client: FlaskClient) -> None:
+    said = [client.post("/ice", json={"callid": "1", "cli": "4670"}).json["instructions"][0]["text"] for _ in range(2)]
+    assert said == ["Welcome.", "Welcome back."]
+
+
+def check_storage(client: FlaskClient) -> None:
+    assert client.put("/recordings?name=monday", data=b"RIFF").json == ["recordings/monday.wav"]
+    assert client.get("/recordings").json == ["recordings/monday.wav"]
+
+
+def check_database(client: FlaskClient) -> None:
+    assert client.get("/notes").json == []
+    client.post("/notes", json={"text": "first"})
+    assert client.get("/notes").json == ["first"]
+
+
+def check_call_out(client: FlaskClient) -> None:
+    answer = client.post("/call-back", json={"number": "+4670"})
+    assert (answer.status_code, "VOICE_APPLICATION_KEY" in answer.json["error"]) == (500, True)
+
+
 def check_menu(client: FlaskClient) -> None:
     action = client.post("/ice", json={}).json["action"]
     assert [menu["id"] for menu in action["menus"]] == ["main", "number"]
@@ -80,6 +101,10 @@ FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     '.say("Welcome. We connect you now.")': check_first,
     "def users(": check_users,
     "def greeting(": check_greeting,
+    "context.cache.increment(": check_cache,
+    "context.storage.write(": check_storage,
+    "context.open_database()": check_database,
+    "callouts.tts(": check_call_out,
     "MENU.add_submenu": check_menu,
     "voice.invalid_input()": check_voice_errors,
     'auth = ["reports"]': check_auth,
@@ -232,6 +257,18 @@ def test_every_setting_is_in_the_readme_and_every_variable_of_the_readme_is_read
         re.findall(r"`([A-Z][A-Z_]+[A-Z])`", "\n".join(row.split("|")[1] for row in table.splitlines() if "|" in row))
     )
     assert named == {setting.name for setting in SETTINGS} | {"SINCHFN_FUNCTION"}
+
+
+def test_the_settings_for_many_machines_are_those_of_the_example() -> None:
+    [block] = [block for language, block in BLOCKS if language == "dotenv"]
+    compose = (ROOT / "examples" / "many_machines" / "compose.yaml").read_text()
+    for line in block.splitlines():
+        name, _, value = line.partition("=")
+        assert f"  {name}: {value.replace('redis.internal', 'redis')}" in compose
+
+
+def test_every_block_is_of_a_kind_that_is_run_here() -> None:
+    assert {language for language, _ in BLOCKS} == {"python", "sh", "dotenv"}
 
 
 def test_links_lead_to_files_that_exist() -> None:

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Gets the database of this machine back if its disk is new, then serves, and replicates what is written from now on.
+set -eu
+litestream restore -config litestream.yml -if-db-not-exists -if-replica-exists "$SINCHFN_DATABASE"
+exec litestream replicate -config litestream.yml -exec "gunicorn wsgi:app"
