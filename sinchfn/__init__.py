@@ -1,5 +1,8 @@
 """sinchfn: communication functions on plain Python hosts."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from . import signals, voice
 from .app import create_app
 from .config import FunctionConfig
@@ -58,10 +61,33 @@ from .voice import (
     create_pie_builder,
 )
 
+if TYPE_CHECKING:
+    from .services.assets import Assets
+    from .services.cache import Cache
+    from .services.storage import Storage
+    from .voice.client import VoiceClient
+
+#: Types for annotations, of which most functions need none: imported when they are asked for.
+_LATE = {
+    "Assets": ".services.assets",
+    "Cache": ".services.cache",
+    "Storage": ".services.storage",
+    "VoiceClient": ".voice.client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(_LATE[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "AceRequest",
     "AceSvamlBuilder",
     "AgentProvider",
+    "Assets",
+    "Cache",
     "CacheError",
     "ConfigError",
     "DatabaseError",
@@ -85,11 +111,13 @@ __all__ = [
     "SinchFunctions",
     "SinchfnError",
     "StartupError",
+    "Storage",
     "StorageError",
     "Svaml",
     "SvamlError",
     "UsageRecord",
     "VoiceApiError",
+    "VoiceClient",
     "accepted",
     "bad_request",
     "conflict",

@@ -9,7 +9,7 @@ from types import ModuleType
 from flask.helpers import get_debug_flag
 
 from .auth import Entries
-from .config import load_config
+from .config import FunctionConfig, load_config
 from .errors import FunctionError
 from .exports import read_exports
 from .function import Function
@@ -49,8 +49,7 @@ def make_function(
     guard, guard_warnings = callback_guard(config, exports)
     gated, gate_warnings = gated_exports(entries, exports, module)
     basic = basic_auth(config)
-    ledger_file = config.path("SINCHFN_USAGE")
-    ledger = Ledger(ledger_file) if ledger_file else None
+    ledger = _ledger(config)
     return Function(
         module=module,
         config=config,
@@ -73,9 +72,19 @@ def make_function(
             *gate_warnings,
             *closed_warnings(basic, gated, entries),
             *check_services(config),
-            *filter(None, [ledger.problem() if ledger else None]),
+            *_ledger_warnings(ledger),
         ),
     )
+
+
+def _ledger(config: FunctionConfig) -> Ledger | None:
+    file = config.path("SINCHFN_USAGE")
+    return Ledger(file) if file else None
+
+
+def _ledger_warnings(ledger: Ledger | None) -> list[str]:
+    problem = ledger.problem() if ledger else None
+    return [problem] if problem else []
 
 
 def _public_files(folder: Path, entries: Entries) -> PublicFiles | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -29,12 +30,13 @@ class FunctionContext:
     All of it is synchronous, also in async handlers, and may be used from threads that the handler starts.
     """
 
-    __slots__ = ("_connection", "_invocation", "_is_over", "_log")
+    __slots__ = ("_connection", "_invocation", "_is_over", "_lock", "_log")
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._log: RequestLogger | None = None
         self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()  # of this request alone: to open a connection may take seconds
         self._is_over = False
 
     @property
@@ -100,7 +102,7 @@ class FunctionContext:
 
         :raises DatabaseError: the file cannot be opened, or the request has ended.
         """
-        with self._services.lock:
+        with self._lock:
             if self._is_over:
                 raise DatabaseError(
                     "The request has ended, and with it its connection to the database. "
@@ -135,12 +137,25 @@ class FunctionContext:
 
     def _end(self) -> None:
         """The request is over: nothing that was opened for it stays open."""
-        self._is_over = True
-        if self._connection is not None:
+        with self._lock:
+            self._is_over = True
             connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
             with suppress(connection.ProgrammingError):  # the handler has closed it
-                connection.rollback()
+                self._roll_back(connection)
+        finally:
             connection.close()
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        if connection.in_transaction and self._invocation.outcome == "ok":
+            self.log.warning(
+                "%s ended well, but did not commit its changes to the database: they are rolled back. "
+                'Use "with context.open_database() as database:", or database.commit().',
+                self._invocation.handler_name,
+            )
+        connection.rollback()
 
     def __repr__(self) -> str:
         return f"<FunctionContext of {self._invocation!r}>"

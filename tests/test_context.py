@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from flask.testing import FlaskClient
 
 from sinchfn import signals
 from sinchfn.errors import ExtraError
+from sinchfn.services.shared import _close
 
 MakeClient = Callable[..., FlaskClient]
 DEVELOPMENT = {"SINCHFN_ENV": "development"}
@@ -199,6 +204,79 @@ def test_what_is_not_committed_is_rolled_back_and_the_connection_closed(
     assert database_client.get("/is_closed").json == [True]
 
 
+def test_changes_that_were_not_committed_are_pointed_out(
+    database_client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    for handler, expected in (("leaves", 1), ("raises", 0), ("commits", 0), ("count", 0)):
+        caplog.clear()
+        database_client.get(f"/{handler}")
+        assert sum("did not commit its changes" in message for message in caplog.messages) == expected, handler
+
+
+def test_a_database_that_is_locked_holds_up_nobody_else(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app(
+        """
+        def opens(context, request):
+            context.open_database()
+
+        def counts(context, request):
+            return [context.cache.increment("n")]
+        """
+    )
+    inside, go_on = threading.Barrier(3), threading.Event()
+
+    def connect(file: Path) -> sqlite3.Connection:
+        inside.wait(30)
+        assert go_on.wait(30)
+        return sqlite3.connect(file, check_same_thread=False)
+
+    monkeypatch.setattr("sinchfn.services.database.open_database", connect)
+    with ThreadPoolExecutor(2) as pool:
+        opened = [pool.submit(app.test_client().get, "/opens") for _ in range(2)]
+        inside.wait(30)  # both are opening at once
+        assert app.test_client().get("/counts").json == [1]
+        go_on.set()
+        assert [answer.result().status_code for answer in opened] == [204, 204]
+
+
+def test_a_thread_that_opens_while_the_request_ends_leaves_nothing_open(make_client: MakeClient) -> None:
+    client = make_client(
+        """
+        import sqlite3, threading
+        seen = []
+
+        def begins(context, request):
+            began = threading.Event()
+            def opens():
+                began.set()
+                for _ in range(10_000):
+                    try:
+                        seen.append(context.open_database())
+                    except Exception as error:
+                        seen.append(error)
+                        return
+            thread = threading.Thread(target=opens)
+            thread.start()
+            began.wait()
+            return [seen.append(thread)]
+
+        def ended(context, request):
+            [thread] = [one for one in seen if isinstance(one, threading.Thread)]
+            thread.join()
+            connections = {id(one): one for one in seen if isinstance(one, sqlite3.Connection)}
+            for connection in connections.values():
+                try:
+                    connection.execute("select 1")
+                    return ["open"]
+                except sqlite3.ProgrammingError:
+                    pass
+            return [type(seen[-1]).__name__ if not isinstance(seen[-1], threading.Thread) else "DatabaseError"]
+        """
+    )
+    client.get("/begins")
+    assert client.get("/ended").json == ["DatabaseError"]
+
+
 def test_what_is_committed_stays(database_client: FlaskClient) -> None:
     database_client.get("/commits")
     assert database_client.get("/count").json == [1]
@@ -293,12 +371,17 @@ def test_what_follows_a_stream_goes_on_when_one_part_of_it_fails(
         """
         class Broken:
             ProgrammingError = ValueError
+            in_transaction = False
+            is_closed = False
             def rollback(self): raise OSError("the disk is gone")
-            def close(self): pass
+            def close(self): Broken.is_closed = True
 
         def streams(context, request):
             context._connection = Broken()
             yield "a"
+
+        def is_closed(context, request):
+            return [Broken.is_closed]
         """
     )
     records = []
@@ -308,6 +391,7 @@ def test_what_follows_a_stream_goes_on_when_one_part_of_it_fails(
     finally:
         signals.usage_recorded.disconnect(receiver)
     assert [record.status for record in records] == [200]
+    assert call(app, "GET", "/is_closed").json == [True]
 
 
 def test_many_threads_that_ask_first_get_one_service(make_app: MakeApp) -> None:
@@ -326,3 +410,50 @@ def test_many_threads_that_ask_first_get_one_service(make_app: MakeApp) -> None:
     for thread in threads:
         thread.join()
     assert len({id(cache) for cache in seen}) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_while_a_service_is_made_hangs_no_child(make_app: MakeApp) -> None:
+    services = make_app("def f(context, request): pass\n").extensions["sinchfn"][0].services
+    services._lock.acquire()  # as by another thread that is just making one
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if repr(services.cache) else 1)
+    services._lock.release()
+    for _ in range(600):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.05)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+        pytest.fail("the child hangs")
+    assert status == 0
+
+
+def test_one_service_that_cannot_be_closed_keeps_no_other_open(caplog: pytest.LogCaptureFixture) -> None:
+    closed = []
+
+    class Service:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def close(self) -> None:
+            closed.append(self.name)
+            raise OSError("gone")
+
+    _close({"cache": Service("cache"), "database": "/path", "storage": Service("storage")})
+    assert closed == ["cache", "storage"]
+    assert "The cache could not be closed" in caplog.text
+
+
+def test_the_types_of_the_services_can_be_named() -> None:
+    import sinchfn
+
+    for name in ("Assets", "Cache", "Storage", "VoiceClient"):
+        assert isinstance(getattr(sinchfn, name), type)
+        assert name in sinchfn.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'Cash'"):
+        _ = sinchfn.Cash

@@ -53,6 +53,7 @@ def check_cache(client: FlaskClient) -> None:
 
 
 def check_storage(client: FlaskClient) -> None:
+    assert client.put("/recordings?name=../monday", data=b"RIFF").status_code == 400
     assert client.put("/recordings?name=monday", data=b"RIFF").json == ["recordings/monday.wav"]
     assert client.get("/recordings").json == ["recordings/monday.wav"]
 

@@ -22,7 +22,8 @@ ONE_DAY = 24 * 3600
 
 def ice(context: FunctionContext, data: IceRequest) -> Svaml:
     """A call comes in. What is known of it goes into the cache, for whichever machine gets the next callback."""
-    calls = context.cache.increment(f"calls:{data.cli}", ttl=ONE_DAY)
+    # Whoever withholds the number is new each time.
+    calls = context.cache.increment(f"calls:{data.cli}", ttl=ONE_DAY) if data.cli else 1
     context.cache.set(f"call:{data.call_id}", {"cli": data.cli, "calls": calls}, ttl=3600)
     welcome = "Welcome." if calls == 1 else "Welcome back."
     return IceSvamlBuilder().say(welcome).run_menu(MENU)
@@ -31,7 +32,7 @@ def ice(context: FunctionContext, data: IceRequest) -> Svaml:
 def pie(context: FunctionContext, data: PieRequest) -> Svaml:
     """The order number was entered: write a ticket."""
     call = context.cache.get(f"call:{data.call_id}")
-    if call is None or data.menu_result is None:
+    if call is None or data.call_id is None or data.menu_result is None:
         return PieSvamlBuilder().say("Please call again.").hangup()
     ticket = {**call, "order": data.menu_result.value}
     context.storage.write(f"tickets/{data.call_id}.json", json.dumps(ticket))

@@ -1,1 +1,1 @@
-"""What a function is served with: logs, the usage ledger, static files."""
+"""What functions are offered (cache, storage, clients ...), and what their calls leave behind (logs, usage)."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import FunctionConfig
 from ..errors import DatabaseError
+from ..forks import Forkable, across_forks
 from .extras import require_extra
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .clients import Clients
     from .storage import Storage
+
+_log = logging.getLogger("sinchfn")
 
 #: Setting, schemes of its URL, the module they need.
 NEEDED = (
@@ -29,7 +34,7 @@ NEEDED = (
 OWN_MEMORY = (("SINCHFN_CACHE_URL", "cache"), ("SINCHFN_STORAGE_URL", "storage"))
 
 
-class Services:
+class Services(Forkable):
     """Cache, storage, database, assets and clients of one function. Safe for several threads.
 
     What a service imports is imported with it: a function that uses none pays for none. Each of them opens its
@@ -39,10 +44,13 @@ class Services:
 
     def __init__(self, config: FunctionConfig) -> None:
         self._config = config
-        #: held while something is made
-        self.lock = threading.RLock()
+        self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
         weakref.finalize(self, _close, self._made)
+        across_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
 
     @property
     def cache(self) -> Cache:
@@ -84,15 +92,15 @@ class Services:
         """
         from .database import open_database
 
-        return open_database(self._config.folder / self._config["SINCHFN_DATABASE"])
+        return open_database(self._database_path)
 
-    def close(self) -> None:
-        """Close what was made. What is asked for afterwards is made anew."""
-        with self.lock:
-            _close(self._made)
+    @property
+    def _database_path(self) -> Path:
+        path: Path = self._config.folder / self._config["SINCHFN_DATABASE"]
+        return path
 
     def _make(self, name: str, make: Callable[[], Any]) -> Any:
-        with self.lock:
+        with self._lock:
             if name not in self._made:
                 self._made[name] = make()
             return self._made[name]
@@ -119,7 +127,7 @@ class Services:
         return Clients(self._config)
 
     def _database_file(self) -> str:
-        file = self._config.folder / self._config["SINCHFN_DATABASE"]
+        file = self._database_path
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -134,10 +142,15 @@ class Services:
 
 
 def _close(made: dict[str, Any]) -> None:
-    for service in list(made.values()):
-        if hasattr(service, "close"):
-            service.close()
-    made.clear()
+    for name, service in made.items():
+        try:
+            getattr(service, "close", _nothing)()
+        except Exception:  # the others have to be closed all the same
+            _log.exception("The %s could not be closed.", name)
+
+
+def _nothing() -> None:
+    """Stands in for the ``close`` of what has none."""
 
 
 def check_services(config: FunctionConfig) -> list[str]:
