@@ -14,23 +14,27 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from flask import Flask, current_app
-from flask.cli import FlaskGroup, NoAppException
+from flask import Flask
+from flask.cli import FlaskGroup
 from flask.helpers import get_debug_flag
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
 
 from .app import begin_log, build_app, create_app
+from .assembly import make_function
 from .config import DEFAULT, ENVIRONMENT, FunctionConfig, load_config, read_config
 from .errors import StartupError
 from .exports import CALLBACKS
 from .invocation import LOGGED_KEY
 from .jsontext import loads
-from .listing import Columns, Listing, Row, columns_for, lines_of, make_listing
+from .listing import HEAD, Listing, Row, make_listing, table_of
 from .loading import default_source, load_function
 from .requests import request_id_of
+from .secrets import Redaction, one_line
+from .services.logs import set_up_logging
+from .services.shared import check_services
 from .settings import LOCATION
 from .signatures import ApplicationScheme
-from .startup import folder_ahead, settings_ahead
+from .startup import folder_ahead, settings_ahead, without_secrets
 
 _log = logging.getLogger("sinchfn")
 
@@ -41,32 +45,43 @@ LOCAL = "http://127.0.0.1:8000"
 WATCHED = ("*.py", "*/*.py", ".env", "sinch.json")
 
 
-class _NoFunction(NoAppException):
-    """A start-up error, shown as it is: it has its own place, cause and remedy."""
+class _Commands(FlaskGroup):
+    """Flask's commands, those of its plugins, and ours. An app of a function brings none: it is not loaded for them."""
 
-    def show(self, file: Any = None) -> None:
-        click.secho(self.message, err=True, fg="red")
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._load_plugin_commands()
+        return sorted(self.commands)
 
-
-def _load() -> Flask:
-    try:
-        return create_app()
-    except StartupError as error:
-        raise _NoFunction(str(error)) from None
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        self._load_plugin_commands()
+        return self.commands.get(name)
 
 
-@click.group(cls=FlaskGroup, create_app=_load, add_version_option=False, load_dotenv=False)
+@click.group(cls=_Commands, create_app=create_app, add_version_option=False, load_dotenv=False)
 @click.version_option(package_name="sinchfn", message="%(prog)s %(version)s")
 def main() -> None:
     """Run communication functions: voice callbacks, webhooks and HTTP endpoints out of one function.py."""
 
 
-@main.command()
-def routes() -> None:
-    """Show the handlers and the paths that reach them."""
-    for function in current_app.extensions["sinchfn"]:
-        for line in function.table():
-            click.echo(line)
+@main.command(with_appcontext=False)
+@click.argument("function", required=False)
+def routes(function: str | None) -> None:
+    """Show the handlers of FUNCTION and the paths that reach them.
+
+    FUNCTION is as for `dev`. It is loaded, and nothing is served; warnings go to standard error.
+    """
+    source = function or default_source()
+    debug = get_debug_flag()
+    config = settings_ahead(source, debug=debug)
+    secrets = config.secrets()
+    set_up_logging("text", max(config["SINCHFN_LOG_LEVEL"], logging.WARNING), secrets)
+    redact = Redaction(secrets)
+    with without_secrets(redact):
+        made = make_function(source, None, debug=debug)
+    for line in made.table() or ["  none: export a handler from the function"]:
+        click.echo(line)
+    for warning in made.warnings:
+        click.secho(f"Warning: {redact(warning)}", err=True, fg="yellow")
 
 
 @main.command(with_appcontext=False)
@@ -87,36 +102,34 @@ def config(function: str | None, debug: bool, as_json: bool) -> None:
     found, faults = read_config(folder, debug=debug)
     origin = "argument" if function else ENVIRONMENT if os.environ.get(LOCATION) else DEFAULT
     location = Row(LOCATION, source, origin, "the function: a file, its folder, or a module")
-    listing = make_listing(found, faults, location, debug=debug)
+    warnings, more = _services_checked(found)
+    faults = (*faults, *more)
+    listing = make_listing(found, faults, location, debug=debug, warnings=warnings)
     click.echo(json.dumps(listing.to_json(), indent=2)) if as_json else _show(listing)
     if faults:
         raise SystemExit(1)
 
 
+def _services_checked(config: FunctionConfig) -> tuple[list[str], list[str]]:
+    """What start-up would warn about and fault in the settings of the services."""
+    try:
+        return check_services(config), []
+    except StartupError as error:
+        return [], [Redaction(config.secrets())(str(error))]
+
+
 def _show(listing: Listing) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() or os.environ.get("COLUMNS") else None
-    columns = columns_for([_HEAD, *listing.settings, *listing.variables], width)
-    _echo(f"{listing.config.function_name}, {listing.config.environment}, in {listing.config.folder}\n")
-    for row in (_HEAD, *listing.settings):
-        _show_row(row, columns)
-    if listing.variables:
-        _echo("\nVariables of the function")
-        for row in listing.variables:
-            _show_row(row, columns)
+    config = listing.config
+    _echo(one_line(f"{config.function_name}, {config.environment}, in {config.folder}") + "\n")
+    for line in table_of(listing, width):
+        row = line.row
+        _echo(line.text, bold=row is HEAD, dim=row is not None and row.is_default)
     for kind, colour, sentences in (("Warning", "yellow", listing.warnings), ("Error", "red", listing.faults)):
         for sentence in sentences:
             _echo("")
-            lines = textwrap.wrap(f"{kind}: {sentence}", width or 10_000, break_on_hyphens=False)
+            lines = textwrap.wrap(one_line(f"{kind}: {sentence}"), width or 10_000, break_on_hyphens=False)
             _echo("\n".join(lines), fg=colour)
-
-
-#: The head of the table.
-_HEAD = Row("Setting", "Value", "From", "Meaning")
-
-
-def _show_row(row: Row, columns: Columns) -> None:
-    for line in lines_of(row, columns):
-        _echo(line, bold=row is _HEAD, dim=row.is_default)
 
 
 def _echo(text: str, **style: Any) -> None:
@@ -126,7 +139,7 @@ def _echo(text: str, **style: Any) -> None:
 @main.command(with_appcontext=False)
 @click.argument("function", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port to listen on.")
 def dev(function: str | None, host: str, port: int) -> None:
     """Serve FUNCTION for development; load it anew when a file changes.
 
@@ -138,8 +151,9 @@ def dev(function: str | None, host: str, port: int) -> None:
         load_function(source)  # says what is missing
     folder = folder_ahead(source)
     begin_log(settings_ahead(source, debug=True))
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its banner; what there is to say, we say
     # The process that only watches for changes need not load the function.
-    app = _app_or_problem(function) if is_running_from_reloader() else _not_served
+    app = _app_or_problem(function, _address(host, port)) if is_running_from_reloader() else _not_served
     run_simple(
         host,
         port,
@@ -152,13 +166,21 @@ def dev(function: str | None, host: str, port: int) -> None:
     )
 
 
-def _app_or_problem(function: str | None) -> Any:
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _app_or_problem(function: str | None, address: str) -> Any:
+    until = "loaded anew when a file changes (Ctrl-C ends it)"
     try:
-        return build_app(function, debug=True)
+        app = build_app(function, debug=True)
     except StartupError as error:
         # Stay up, so that the reloader sees the file being mended.
         _log.error("%s", error, extra={"is_block": True})
+        _log.info("Serving this error at %s; the function is %s", address, until)
         return _problem(str(error))
+    _log.info("Serving %s at %s; %s", app.extensions["sinchfn"][0].name, address, until)
+    return app
 
 
 def _problem(message: str) -> Flask:

@@ -18,7 +18,7 @@ from .secrets import Redaction, is_secret, is_struck_out, masked_anyhow, secrets
 from .settings import SETTINGS, Setting
 from .settings import VOICE_REGIONS as VOICE_REGIONS
 from .sources import Manifest, as_text, read_dotenv, read_manifest
-from .spelling import unknown_names
+from .spelling import misspelt_secrets, unknown_names
 
 #: Where a value can come from, highest first.
 CONFIG, ENVIRONMENT, DOTENV, MANIFEST, DEFAULT = ORIGINS = ("config=", "environment", ".env", "sinch.json", "default")
@@ -64,6 +64,8 @@ class FunctionConfig:
     folder: Path
     #: name in sinch.json, else the folder's name
     function_name: str
+    #: whether that is the name in sinch.json
+    has_name: bool = False
     #: value of every setting of the table, parsed
     settings: Mapping[str, Any] = field(default_factory=Variables)
     #: the variables of sinch.json, with the values in force
@@ -78,6 +80,10 @@ class FunctionConfig:
     declared: tuple[str, ...] = ()
     #: the names of secrets whose value stands in sinch.json
     committed: tuple[str, ...] = ()
+    #: the names of variables that are a near miss of a setting that is a secret
+    misspelt: frozenset[str] = frozenset()
+    #: a sentence for each key of sinch.json that looks like a misspelt one
+    odd_keys: tuple[str, ...] = ()
 
     @property
     def environment(self) -> str:
@@ -144,8 +150,11 @@ class FunctionConfig:
         return self.origins.get(name, DEFAULT)
 
     def is_secret(self, name: str) -> bool:
-        """Whether a variable holds a secret: by its name, or because sinch.json lists it under ``secrets``."""
-        return is_secret(name) or name in self.marked
+        """Whether a variable holds a secret.
+
+        By its name, also a misspelt one (``ADMIN_PASWORD``), or because sinch.json lists it under ``secrets``.
+        """
+        return is_secret(name) or name in self.marked or name in self.misspelt
 
     def secrets(self) -> list[str]:
         """All values that must not be seen: of the variables that hold a secret, and the passwords within others."""
@@ -156,6 +165,7 @@ class FunctionConfig:
         """A sentence for each thing that is odd without being wrong, for the start-up log; without any secret."""
         plain = [name for name, value in self.env.items() if self._should_be_hidden(name) and not is_struck_out(value)]
         return [
+            *self.odd_keys,
             *unknown_names(self.env, self.origins),
             *(_COMMITTED.format(name=name) for name in self.committed),
             *(_TOO_PLAIN.format(name=name) for name in plain),
@@ -214,6 +224,7 @@ def read_config(
     config = FunctionConfig(
         folder=folder,
         function_name=manifest.name or folder.name or "function",
+        has_name=bool(manifest.name),
         settings=Variables(settings),
         variables=Variables({name: env[name] for name in manifest.variables if name in env}),
         env=Variables(env),
@@ -221,6 +232,8 @@ def read_config(
         marked=manifest.secrets,
         declared=tuple(sorted({*manifest.variables, *manifest.secrets, *dotenv})),
         committed=_committed(manifest),
+        misspelt=misspelt_secrets(env),
+        odd_keys=manifest.warnings,
     )
     redact = Redaction(config.secrets())
     return config, tuple(map(redact, (*manifest.faults, *dotenv_faults, *given_faults, *faults)))
@@ -233,16 +246,21 @@ def _merged(sources: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], d
 
 
 def _committed(manifest: Manifest) -> tuple[str, ...]:
+    secret = manifest.secrets | misspelt_secrets(manifest.variables)
     return tuple(
         name
         for name, value in manifest.variables.items()
-        if any(map(is_struck_out, [value] if is_secret(name) or name in manifest.secrets else secrets_within(value)))
+        if any(map(is_struck_out, [value] if name in secret or is_secret(name) else secrets_within(value)))
     )
 
 
 def _from_argument(overrides: Mapping[str, object]) -> tuple[dict[str, str], list[str]]:
-    given = {name: value for name, value in overrides.items() if value is not None}
-    faults = [
+    if not isinstance(overrides, Mapping):
+        return {}, [f"config= is a {type(overrides).__name__}: it takes a dict of variable names and their values."]
+    named = {name: value for name, value in overrides.items() if isinstance(name, str)}
+    faults = [f"A name in config= is {name!r}: it takes a str." for name in overrides if name not in named]
+    given = {name: value for name, value in named.items() if value is not None}
+    faults += [
         f"{name} in config= is a {type(value).__name__}: it takes a str, an int or a bool."
         for name, value in given.items()
         if not isinstance(value, str | int)

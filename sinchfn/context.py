@@ -36,7 +36,7 @@ class FunctionContext:
         self._invocation = invocation
         self._log: RequestLogger | None = None
         self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()  # of this request alone: to open a connection may take seconds
+        self._lock = threading.Lock()
         self._is_over = False
 
     @property
@@ -108,9 +108,15 @@ class FunctionContext:
                     "The request has ended, and with it its connection to the database. "
                     "What goes on after it opens one of its own: sqlite3.connect(context.database)."
                 )
-            if self._connection is None:
-                self._connection = self._services.connect()
-            return self._connection
+            if self._connection is not None:
+                return self._connection
+        made = self._services.connect()  # may take seconds, and the end of the request does not wait for it
+        with self._lock:
+            if self._connection is None and not self._is_over:
+                self._connection = made
+                return made
+        made.close()  # another thread was faster, or the request is over by now
+        return self.open_database()
 
     @property
     def voice(self) -> Voice:

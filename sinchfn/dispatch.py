@@ -9,7 +9,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from . import answers, streaming
-from .errors import AnswerError
+from .errors import AnswerError, sentence_of
 from .exports import CALLBACKS, Kind
 from .invocation import Invocation
 from .responses import error_response, json_response, to_response
@@ -51,7 +51,7 @@ def _refusal(invocation: Invocation) -> Response | None:
         return _refused(invocation, error)
     except Exception as error:  # ours to mend, and not the handler's fault
         invocation._fail()
-        _log.error("A platform hook failed before %s: %s", invocation.export.name, _sentence(error), exc_info=error)
+        _log.error("A platform hook failed before %s: %s", invocation.export.name, sentence_of(error), exc_info=error)
         return error_response(InternalServerError("The request could not be checked."), invocation.request_id)
     return None
 
@@ -102,7 +102,7 @@ def _failed(invocation: Invocation, error: BaseException) -> Response:
     if isinstance(error, AnswerError):
         _log.error("The handler %s cannot be answered for: %s.", name, str(error).rstrip("."))
     else:
-        _log.error("The handler %s raised %s", name, _sentence(error), exc_info=error)
+        _log.error("The handler %s raised %s", name, sentence_of(error), exc_info=error)
     handler_failed.send(invocation.app, invocation=invocation, error=error)
     failure = InternalServerError("The function failed.")
     return _spoken(invocation) or error_response(failure, invocation.request_id, **_details(invocation, error))
@@ -120,11 +120,4 @@ def _spoken(invocation: Invocation) -> Response | None:
 def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:
     if not invocation.function.config.is_development:
         return {}
-    return {"detail": invocation.function.redact(_sentence(error))}
-
-
-def _sentence(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:  # an exception whose own text fails
-        return type(error).__name__
+    return {"detail": invocation.function.redact(sentence_of(error))}

@@ -94,6 +94,15 @@ class SignatureError(SinchfnError):
     """
 
 
+def sentence_of(error: BaseException) -> str:
+    """Name and text of an exception, also of one whose own text fails."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}" if str(error) else name
+    except BaseException:
+        return name
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """`' Did you mean "ice"?'` for a near miss among `known`, else an empty string."""
     near = get_close_matches(word, known, n=1, cutoff=0.6)

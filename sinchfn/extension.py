@@ -96,8 +96,8 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
 
 
 def log_start(function: Function) -> None:
-    """One block that lists the handlers, then a line for each warning."""
+    """One block that lists the handlers, then a line for each warning. Marked, for of several workers one is heard."""
     block = "\n".join(["Detected functions:", *(function.table() or ["  none: export a handler from the function"])])
-    _log.info(block, extra={"is_block": True})
+    _log.info(block, extra={"is_block": True, "is_start": True})
     for warning in function.warnings:
-        _log.warning("%s", warning)
+        _log.warning("%s", warning, extra={"is_start": True})

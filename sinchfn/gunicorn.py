@@ -3,6 +3,9 @@
 The form is that of ``SINCHFN_LOG_FORMAT``, as the environment or the function's ``.env`` has it, from the first line
 on; the least level is gunicorn's own setting, ``loglevel``. What goes to syslog, or is set up by ``logconfig``, keeps
 its form.
+
+What all workers would say alike is said by one: which functions were found, what is to be warned of, why the app cannot
+be loaded. The others, and a worker that takes the place of another, say it at DEBUG. After a reload it is said anew.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ import importlib
 import logging
 import os
 import sys
+import time
 import traceback
+import weakref
 from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
@@ -25,13 +30,15 @@ from .services.logs import Redaction, make_formatter
 from .services.records import from_users_code
 from .startup import settings_ahead
 
-#: What gunicorn logs when the app cannot be loaded, and the exit status of the worker. It would then print the error
+#: What gunicorn logs when a worker cannot load the app, and its exit status. It would then print the error
 #: a second time, past its log.
 LOAD_FAILURES = {
     "Exception in worker process": Arbiter.WORKER_BOOT_ERROR,
     "Exception while loading the application": Arbiter.APP_LOAD_ERROR,
 }
 
+#: Seconds until a worker ends that cannot load the app either: time for gunicorn to see the first, and start no other.
+PAUSE = 0.5
 
 #: Where the frames of a traceback are that stand before the user's own.
 FOREIGN = (str(Path(glogging.__file__).parent), str(Path(importlib.__file__).parent))
@@ -52,6 +59,10 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
                     handler.setFormatter(make_formatter(config["SINCHFN_LOG_FORMAT"], redact, stream))
         _put_on(self.error_log, _ProcessFilter())
         _put_on(self.access_log, _AccessFilter())
+        _put_on(logging.getLogger("sinchfn"), _OneWorkerFilter())
+        self._failing = _Turn()
+        if cfg.preload_app:  # the master loads the app, where gunicorn would let Python print what fails
+            sys.excepthook = self._say_why_not_preloaded
 
     def exception(self, msg: object, *args: Any, **kwargs: Any) -> None:
         self._end_if_not_loaded(msg)
@@ -65,8 +76,18 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
         status = LOAD_FAILURES.get(msg) if isinstance(msg, str) else None
         error = sys.exc_info()[1]
         if status is not None and error is not None and _is_loading(error):
+            if self._failing.is_ours():
+                self._say_why(error)
+                raise SystemExit(status)  # at this status gunicorn ends
+            self.error_log.debug("The app cannot be loaded here either.")
+            time.sleep(PAUSE)
+            raise SystemExit(1)  # at a second one like the first its master breaks off with a traceback
+
+    def _say_why_not_preloaded(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if isinstance(error, Exception) and _is_loading(error):
             self._say_why(error)
-            raise SystemExit(status)
+        else:
+            sys.__excepthook__(kind, error, trace)
 
     def _say_why(self, error: BaseException) -> None:
         if isinstance(error, AppImportError):
@@ -81,13 +102,47 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
 
 
 def _is_loading(error: BaseException) -> bool:
-    return any(frame.name == "load_wsgi" for frame in traceback.extract_tb(error.__traceback__))
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.name == "wsgi" and frame.filename.startswith(FOREIGN[0]) for frame in frames)
+
+
+class _Turn:
+    """Comes to one process of all that are forked after it is made: the first that asks."""
+
+    def __init__(self) -> None:
+        # A pipe with one byte in it, which the system gives to one reader only; the others find its end.
+        self._file, source = os.pipe()
+        os.write(source, b"1")
+        os.close(source)
+        weakref.finalize(self, os.close, self._file)
+        self._asked_in: int | None = None
+        self._is_ours = False
+
+    def is_ours(self) -> bool:
+        if self._asked_in != os.getpid():
+            self._asked_in = os.getpid()
+            self._is_ours = os.read(self._file, 1) != b""
+        return self._is_ours
 
 
 def _put_on(log: logging.Logger, wanted: logging.Filter) -> None:
     for known in [known for known in log.filters if type(known) is type(wanted)]:
         log.removeFilter(known)
     log.addFilter(wanted)
+
+
+class _OneWorkerFilter(logging.Filter):
+    """What one worker says is for DEBUG in all others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turn = _Turn()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not hasattr(record, "is_start") or self._turn.is_ours():
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
 class _ProcessFilter(logging.Filter):

@@ -26,6 +26,9 @@ from .streaming import when_sent
 from .voice.callbacks import EVENTS
 
 _log = logging.getLogger("sinchfn")
+#: What is behind the line of a request for each outcome but ``ok``.
+OUTCOMES = MappingProxyType({"refused": ", refused", "error": ", failed", "gone": ", the client left before the end"})
+
 _request_log = logging.getLogger("sinchfn.request")
 
 
@@ -136,7 +139,7 @@ def _record(invocation: Invocation) -> None:
     record = _usage_of(invocation)
     invocation._complete(record)
     if invocation.function.ledger is not None:
-        invocation.function.ledger.write(record.to_json())
+        invocation.function.ledger.write(invocation.function.redact(record.to_json()))
     if usage_recorded.receivers:
         usage_recorded.send(invocation.app, invocation=invocation, record=record)
 
@@ -177,19 +180,26 @@ def _log_line(invocation: Invocation) -> None:
     if usage is None or invocation._is_logged:
         return
     invocation._is_logged = True
-    level = logging.ERROR if usage.status >= 500 else logging.WARNING if usage.status >= 400 else logging.INFO
+    level = _level_of(usage)
     if not _request_log.isEnabledFor(level):
         return
-    message = f"{usage.method} {usage.path} {usage.status} {usage.duration_ms:.1f} ms"
+    message = f"{usage.method} {usage.path} {usage.status} {usage.duration_ms:.1f} ms{OUTCOMES.get(usage.outcome, '')}"
     if invocation.refusal:
         message = f"{message}: {invocation.refusal}"
     message = one_line(message)  # here, for a host's own formatter would not
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
     record = logging.LogRecord(_request_log.name, level, __file__, 0, message, None, None)
-    record.as_json = usage.to_json()
+    record.as_json = usage.to_json().replace('"time":', '"started":', 1)  # the time of a line is when it is written
     record.sinchfn = request_fields(invocation)
     _request_log.handle(record)
     invocation.environ[LOGGED_KEY] = True
+
+
+def _level_of(usage: UsageRecord) -> int:
+    """A streamed answer may fail behind a status of 200. That a client leaves is nothing to be looked into."""
+    if usage.status >= 500 or usage.outcome == "error":
+        return logging.ERROR
+    return logging.WARNING if usage.status >= 400 else logging.INFO
 
 
 def guarded(hook: Hook) -> Hook:

@@ -45,13 +45,27 @@ def dumps(value: Any) -> str:
     """The JSON of `value`, compact and in ASCII.
 
     Besides JSON's own types: dataclasses, members of enumerations (as their value), dates and times (ISO 8601),
-    ``Decimal`` and ``UUID`` (as text), and whatever has a ``build()`` that returns its JSON value, such as the SVAML
-    builders.
+    ``Decimal`` and ``UUID`` (as text), rows of a database (``sqlite3.Row``, as an object; of columns of one name the
+    last counts), and whatever has a ``build()`` that returns its JSON value, such as the SVAML builders.
 
     :raises TypeError: something in it cannot be written as JSON.
     :raises ValueError: it holds NaN or infinity, or contains itself.
     """
     return _encode(value)
+
+
+def is_row(value: object) -> bool:
+    """Whether it is a ``sqlite3.Row``. That module is not imported to tell."""
+    return _is_of_sqlite(value, "Row")
+
+
+def is_cursor(value: object) -> bool:
+    """Whether it is a ``sqlite3.Cursor``."""
+    return _is_of_sqlite(value, "Cursor")
+
+
+def _is_of_sqlite(value: object, name: str) -> bool:
+    return any((kind.__module__, kind.__name__) == ("sqlite3", name) for kind in type(value).__mro__)
 
 
 def _finite(text: str) -> float:
@@ -88,6 +102,9 @@ def _default(value: object) -> Any:
         return value.isoformat()
     if isinstance(value, Decimal | UUID):
         return str(value)
+    if is_row(value):
+        row: Any = value
+        return dict(zip(row.keys(), row, strict=True))
     build = getattr(value, "build", None)
     if callable(build) and not isinstance(value, type):
         return build()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .config import DEFAULT, FunctionConfig, default_of
-from .secrets import MASK, Redaction, masked, masked_anyhow
+from .secrets import MASK, Redaction, masked, masked_anyhow, one_line
 from .settings import LOCATION, SETTINGS
 
-#: Least width, in characters, of a line that has the meaning beside the rest; in a narrower one it stands below.
-WIDE = 110
+#: Least width, in characters, that has room for all columns. In a narrower one each row has one line and no more: what
+#: is set comes first, and a meaning is left out where it does not fit.
+WIDE = 120
 #: Room for the meaning in such a line.
 MEANING = 46
 
@@ -34,6 +35,11 @@ class Row:
     def is_default(self) -> bool:
         """Whether it is set nowhere."""
         return self.origin == DEFAULT
+
+    @property
+    def printable(self) -> Row:
+        """The same with control characters escaped, so that a value cannot write lines of its own."""
+        return replace(self, name=one_line(self.name), value=self.value and one_line(self.value))
 
 
 @dataclass(frozen=True)
@@ -88,14 +94,55 @@ def _variable(config: FunctionConfig, name: str, redact: Redaction) -> Row:
     return Row(name, MASK if config.is_secret(name) else redact(masked(value)), config.origin(name))
 
 
+#: The head of the table.
+HEAD = Row("Setting", "Value", "From", "Meaning")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table, and the row it belongs to; a title belongs to none."""
+
+    text: str
+    row: Row | None = None
+
+
+def table_of(listing: Listing, width: int | None) -> Iterator[Line]:
+    """The listing as aligned lines.
+
+    :param width: of the terminal, in characters; None: lines may have any length.
+    """
+    settings = [row.printable for row in listing.settings]
+    variables = [row.printable for row in listing.variables]
+    wide = width is None or width >= WIDE
+    columns = columns_for([HEAD, *settings, *variables], width)
+    first = settings if wide else [row for row in settings if not row.is_default]
+    for row in (HEAD, *first):
+        yield from _lines(row, columns, wide)
+    if variables:
+        yield Line("\nVariables of the function")
+        for row in variables:
+            yield from _lines(row, columns, wide)
+    if not wide:
+        yield Line("\nDefaults")
+        defaults = [replace(row, origin="") for row in settings if row.is_default]
+        columns = columns_for(defaults, width)
+        for shown, row in zip(defaults, (row for row in settings if row.is_default), strict=True):
+            yield Line(_one_line_of(shown, columns), row)
+
+
+def _lines(row: Row, columns: Columns, wide: bool) -> Iterator[Line]:
+    texts = lines_of(row, columns) if wide else [_one_line_of(row, columns)]
+    return (Line(text, row) for text in texts)
+
+
 @dataclass(frozen=True)
 class Columns:
-    """How wide the columns are. The last one, the meaning, has what is left; none: it stands on a line of its own."""
+    """How wide the columns are. The last one, the meaning, has what is left."""
 
     name: int
     value: int
     origin: int
-    meaning: int | None
+    meaning: int
 
     @property
     def before_meaning(self) -> int:
@@ -114,25 +161,28 @@ def columns_for(rows: Sequence[Row], width: int | None) -> Columns:
     if width is None:
         return Columns(name, value, origin, 10_000)
     room = width - name - origin - 3 * len(GAP)
-    if width < WIDE:
-        return Columns(name, max(8, min(value, room + len(GAP))), origin, None)
-    value = max(8, min(value, room - MEANING))
+    value = max(8, min(value, room - MEANING if width >= WIDE else room + len(GAP)))
     return Columns(name, value, origin, room - value)
 
 
 def lines_of(row: Row, columns: Columns) -> Iterator[str]:
-    """A row as aligned lines. A value too long for its column has a line for itself."""
+    """A row as aligned lines, with its meaning. A value too long for its column has a line for itself."""
     value = row.value or "-"
     head = f"{row.name:<{columns.name}}{GAP}"
     if len(value) > columns.value:
         yield f"{head}{value}"
         head, value = " " * len(head), ""
     line = f"{head}{value:<{columns.value}}{GAP}{row.origin:<{columns.origin}}"
-    if columns.meaning is None:
-        yield line.rstrip()
-        room = columns.before_meaning - len(GAP)
-        yield from textwrap.wrap(row.meaning, room, initial_indent="    ", subsequent_indent="    ")
-        return
     first, *others = textwrap.wrap(row.meaning, columns.meaning) or [""]
     yield f"{line}{GAP}{first}".rstrip()
     yield from (" " * columns.before_meaning + other for other in others)
+
+
+def _one_line_of(row: Row, columns: Columns) -> str:
+    """A row as one line, with its meaning if that fits. A value too long for its column pushes its origin aside."""
+    value = row.value or "-"
+    line = f"{row.name:<{columns.name}}{GAP}{value:<{columns.value}}"
+    if row.origin:
+        line += f"{GAP}{row.origin:<{columns.origin}}"
+    fits = len(row.meaning) <= columns.meaning and len(value) <= columns.value
+    return f"{line}{GAP}{row.meaning}".rstrip() if fits else line.rstrip()

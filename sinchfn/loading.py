@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from .errors import FunctionError
+from .errors import FunctionError, sentence_of
 
 _numbers = itertools.count(1)
 
@@ -246,9 +246,8 @@ def _cause(error: BaseException, folder: Path | None) -> str:
         text = (error.text or "").strip()
         shown = f"\n      {text}" if text else ""
         return f"{type(error).__name__} in {error.filename}, line {error.lineno}: {error.msg}{shown}"
-    sentence = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     # The package's name is ours, the user knows only their files.
-    sentence = re.sub(r"'\w+@\d+' \(unknown location\)", "this folder", sentence)
+    sentence = re.sub(r"'\w+@\d+' \(unknown location\)", "this folder", sentence_of(error))
     sentence = re.sub(r"\w+@\d+\.", "", sentence)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_file_in(f.filename, folder)]
     if not frames:
@@ -267,7 +266,7 @@ def _is_file_in(name: str | None, folder: Path | None) -> bool:
 
 def _remedy(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return "Correct the syntax, then start again."
+        return "Correct the syntax of that line, or of what stands before it."
     if isinstance(error, ModuleNotFoundError) and error.name:
         missing = re.sub(r"^\w+@\d+\.", "", error.name).partition(".")[0]
         return (

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 #: What a handler may return, for the log line about one that returned something else.
 RETURNABLE = (
-    "a dict (with statusCode, body and headers, or any other as JSON), a list, a dataclass, str, bytes, None, "
-    "FunctionResponse, ok(...) and its siblings, SVAML, or what Flask takes: a Response, a tuple, a generator"
+    "a dict (with statusCode, body and headers, or any other as JSON), a list, a dataclass, a sqlite3.Row, str, "
+    "bytes, None, FunctionResponse, ok(...) and its siblings, SVAML, or what Flask takes: a Response, a tuple, "
+    "a generator"
 )
 
 JSON = "application/json"
@@ -163,6 +164,8 @@ def _convert(value: Any) -> Response:
         return make_response(200, bytes(value), BINARY)
     if isinstance(value, list) or _is_written_as_json(value):
         return json_response(200, value)
+    if jsontext.is_cursor(value):
+        raise AnswerError("it returned a cursor of the database, whose rows are not read yet; return list(...) of it")
     if isinstance(value, BaseResponse | tuple | Iterator):
         return _from_flask(value)
     raise AnswerError(f"it returned {described(value)}; a handler may return {RETURNABLE}")
@@ -171,7 +174,7 @@ def _convert(value: Any) -> Response:
 def _is_written_as_json(value: Any) -> bool:
     if isinstance(value, type):
         return False
-    return dataclasses.is_dataclass(value) or callable(getattr(value, "build", None))
+    return dataclasses.is_dataclass(value) or callable(getattr(value, "build", None)) or jsontext.is_row(value)
 
 
 def _from_dict(value: dict[Any, Any]) -> Response:

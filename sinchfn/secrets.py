@@ -1,8 +1,8 @@
 """What is a secret, and how its value is struck out of a text.
 
-A secret is the value of a variable whose name says so (:data:`SECRET_WORDS`), or that the manifest lists under
-``secrets``; the password in a URL (``redis://:password@host``); and a ``name=value`` inside another value whose name
-says so (``...;AccountKey=abc``, ``?password=abc``).
+A secret is the value of a variable whose name says so (:data:`SECRET_WORDS`, :data:`SECRET_ENDINGS`), or that the
+manifest lists under ``secrets``; the password in a URL (``redis://:password@host``); and a ``name=value`` inside
+another value whose name says so (``...;AccountKey=abc``, ``?password=abc``).
 
 It is struck out as it is, and as it is commonly written into another text: escaped for JSON, Python, HTML or a URL, in
 Base64 (also amid more of it, as in ``Authorization: Basic``), each of its lines by itself. What is *not* found: a part
@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote, quote_plus, unquote
 
 #: A variable whose name has one of these words holds a secret.
-SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL")
+SECRET_WORDS = ("KEY", "SECRET", "TOKEN", "PASSWORD", "CREDENTIAL", "PASSWD", "PASSPHRASE")
+#: Nor need it be written out: ``DB_PASS``. Within a name these are other words, as in ``BYPASS`` and ``PWD``.
+SECRET_ENDINGS = ("_PASS", "_PWD")
 
 #: Shorter values are not struck out: every line would be full of holes, and anybody could guess them anyway.
 LEAST_SECRET = 4
@@ -41,7 +43,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 def is_secret(name: str) -> bool:
     """Whether the variable of this name holds a secret."""
-    return any(word in name.upper() for word in SECRET_WORDS)
+    capitals = name.upper()
+    return capitals.endswith(SECRET_ENDINGS) or any(word in capitals for word in SECRET_WORDS)
 
 
 def is_struck_out(value: str) -> bool:

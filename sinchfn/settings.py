@@ -36,6 +36,23 @@ def _whole(low: int, high: int) -> Parse:
     return parse
 
 
+#: Bytes in one of a unit: ``30MB``, ``1 MiB``. Nothing takes them, but they can be told as a number.
+_UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
+_WITH_UNIT = re.compile(r"(?i)([0-9]{1,9}) *([kmg]i?)b?")
+
+
+def _bytes(low: int, high: int) -> Parse:
+    whole = _whole(low, high)
+
+    def parse(text: str) -> int:
+        found = _WITH_UNIT.fullmatch(text)
+        if found:
+            raise ValueError(f"it takes a whole number of bytes: write {int(found[1]) * _UNITS[found[2].lower()]}")
+        return int(whole(text))
+
+    return parse
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in ("true", "false", "1", "0"):
         raise ValueError("it takes true or false.")
@@ -60,34 +77,74 @@ def _has_usable_port(text: str) -> bool:
         return False
 
 
-def _service_url(*schemes: str, hint: str) -> Parse:
+#: What begins with a scheme is a URL. One letter alone is a drive of Windows.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
+#: What looks like a path, and holds no password.
+_PATH_ALONE = re.compile(r"[^@:=?#\s]+")
+
+
+def _service_url(scheme_of_path: str, what: str, looks_like_path: re.Pattern[str], *schemes: str, hint: str) -> Parse:
     def parse(text: str) -> str:
         scheme, colon, rest = text.partition(":")
-        if not colon or scheme.lower() not in schemes:
-            raise ValueError(f"it takes {hint}.{did_you_mean(scheme.lower(), schemes)}")
-        return f"{scheme.lower()}:{rest}"
+        if colon and scheme.lower() in schemes:
+            return f"{scheme.lower()}:{rest}"
+        if _PATH_ALONE.fullmatch(text) and looks_like_path.search(text):
+            raise ValueError(f"it takes {hint}. For {what} write {scheme_of_path}:{text}")
+        near = did_you_mean(f"{scheme.lower()}:", [f"{known}:" for known in schemes])
+        raise ValueError(f"it takes {hint}.{near}")
 
     return parse
 
 
 _cache_url = _service_url(
-    "memory", "sqlite", "redis", "rediss", "unix", hint="memory:, sqlite:data/cache.db, redis://host:6379/0 or the like"
+    *("sqlite", "a SQLite file", re.compile(r"/|\.(db|sqlite3?)$")),
+    *("memory", "sqlite", "redis", "rediss", "unix"),
+    hint="memory:, sqlite:data/cache.db, redis://host:6379/0 or the like",
 )
 _storage_url = _service_url(
-    "file", "memory", "s3", "gs", "az", hint="file:storage, s3://bucket/prefix, gs://, az:// or memory:"
+    *("file", "a folder", re.compile(r"[/.]")),
+    *("file", "memory", "s3", "gs", "az"),
+    hint="file:storage, s3://bucket/prefix, gs://, az:// or memory:",
 )
 
 
 def _voice_api(text: str) -> str:
-    return _url(text) if "://" in text else _one_of(*VOICE_REGIONS)(text)
+    try:
+        return _url(text) if "://" in text else _one_of(*VOICE_REGIONS)(text)
+    except ValueError:
+        near = did_you_mean(text.lower(), VOICE_REGIONS)
+        regions = ", ".join(VOICE_REGIONS)
+        raise ValueError(f"it takes {regions}, or a URL such as https://calling.api.sinch.com.{near}") from None
+
+
+_LEDGER = "the path of a file, or off"
+_DATABASE = "the path of a SQLite file, such as data/function.db; for another database open a connection of your own"
 
 
 def _ledger(text: str) -> str:
-    if text.strip().lower() in ("off", "false"):
+    plain = text.strip().lower()
+    if plain in ("off", "false"):
         return "off"
-    if text.strip().lower() == "true" or text.endswith("/"):
-        raise ValueError("it takes the path of a file, or off.")
-    return text
+    if plain in ("on", "yes", "1", "true", "no", "0", "none") or text.endswith("/"):
+        raise ValueError(f"it takes {_LEDGER}.")
+    return _local_file(text, _LEDGER)
+
+
+def _database(text: str) -> str:
+    if text == ":memory:" or text.rpartition("/")[2] in ("", ".", "..") or "\0" in text:
+        raise ValueError(f"it takes {_DATABASE}.")
+    return _local_file(text, _DATABASE)
+
+
+def _local_file(text: str, takes: str) -> str:
+    found = _SCHEME.fullmatch(text)
+    if not found:
+        return text
+    # With slashes before it, it is a URL without a host, in which a path from the root has one slash more.
+    path = re.sub("^//(.*?/)?", "", found[2], count=1)
+    if found[1].lower() in ("sqlite", "file") and path and _PATH_ALONE.fullmatch(path):
+        raise ValueError(f"it takes {takes}: write {path}")
+    raise ValueError(f"it takes {takes}.")
 
 
 def _level(text: str) -> int:
@@ -150,9 +207,9 @@ SETTINGS = (
     Setting("SINCHFN_VOICE_API", "region or base URL of the API behind context.voice.v1", _voice_api, "global"),
     Setting("SINCHFN_CACHE_URL", "where the cache lives", _cache_url, "sqlite:data/cache.db", "memory:"),
     Setting("SINCHFN_STORAGE_URL", "where stored files live", _storage_url, "file:storage"),
-    Setting("SINCHFN_DATABASE", "the SQLite file behind context.database", default="data/function.db"),
-    Setting("SINCHFN_USAGE", "ledger of usage records, or off", _ledger, default="data/usage.jsonl", development="off"),
-    Setting("SINCHFN_MAX_BODY", "largest request body, in bytes", _whole(1, 1 << 32), "1048576"),
+    Setting("SINCHFN_DATABASE", "the SQLite file behind context.database", _database, "data/function.db"),
+    Setting("SINCHFN_USAGE", "ledger of usage records, or off", _ledger, "data/usage.jsonl", "off"),
+    Setting("SINCHFN_MAX_BODY", "largest request body, in bytes", _bytes(1, 1 << 32), "1048576"),
     Setting("SINCHFN_SVAML", "what is done with faulty SVAML", _one_of("strict", "warn"), "warn", "strict"),
     Setting("SINCHFN_VOICE_ERROR_MESSAGE", "said to the caller when a voice handler fails"),
     Setting("SINCHFN_STREAM_SECRET", "signs the URLs of audio streams; default: derived from the application secret"),
@@ -161,7 +218,12 @@ SETTINGS = (
 )
 
 #: Settings of services that this version does not have yet.
-NOT_YET = ("SINCHFN_WS_ORIGINS",)
+NOT_YET = (
+    "SINCHFN_WS_ORIGINS",
+    "CONVERSATION_WEBHOOK_SECRET",
+    "ELEVENLABS_WEBHOOK_SECRET",
+    "ELEVENLABS_INIT_SECRET",
+)
 
 #: Where the function is. It is no setting of the function, for its own files cannot say where they are.
 LOCATION = "SINCHFN_FUNCTION"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from dotenv.parser import Binding, parse_stream
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
 from . import jsontext
+
+#: How much of a key of ``sinch.json`` must agree with one of ours for it to be taken for a misspelt one.
+NEAR_KEY = 0.85
 
 _VARIABLE_NAME = validate.Regexp(r"[^=\s\0]+\Z", error="the name of a variable")
 
@@ -63,6 +67,8 @@ class Manifest:
     secrets: frozenset[str] = frozenset()
     #: a sentence for each key that cannot be used; none of them holds a value
     faults: tuple[str, ...] = ()
+    #: a sentence for each key that nothing reads, and that looks like a misspelt one
+    warnings: tuple[str, ...] = ()
 
 
 def read_manifest(file: Path) -> Manifest:
@@ -72,18 +78,47 @@ def read_manifest(file: Path) -> Manifest:
     given: Any = None
     try:
         given = jsontext.loads(file.read_bytes())
-        return _manifest(_ManifestSchema().load(given))
+        return _manifest(file, given, _ManifestSchema().load(given), ())
     except ValidationError as error:
-        return _manifest(error.valid_data, tuple(f"{file}: {fault}" for fault in _faults(error.messages_dict, given)))
+        return _manifest(file, given, error.valid_data, _faults(error.messages_dict, given))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return Manifest(faults=(f"Cannot read {file}: {reason}. It takes a JSON object.",))
 
 
-def _manifest(loaded: Any, faults: tuple[str, ...] = ()) -> Manifest:
+def _manifest(file: Path, given: Any, loaded: Any, faults: Iterable[str]) -> Manifest:
     usable: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
-    secrets = frozenset(name for name in usable.get("secrets") or () if isinstance(name, str))
-    return Manifest(usable.get("name"), usable.get("variables") or {}, secrets, faults)
+    misspelt = _misspelt(given if isinstance(given, dict) else {})
+    told = [*faults, *(_NO_SECRETS.format(key=key) for key, meant in misspelt.items() if meant == "secrets")]
+    return Manifest(
+        name=usable.get("name"),
+        variables=usable.get("variables") or {},
+        # The misspelt list counts for whoever reads on: nothing in it is to be shown.
+        secrets=frozenset(_names(usable.get("secrets"))).union(
+            *(_names(given[key]) for key, meant in misspelt.items() if meant == "secrets")
+        ),
+        faults=tuple(f"{file}: {fault}" for fault in told),
+        warnings=tuple(
+            f'{file} has "{key}", which nothing reads. Did you mean "{meant}"?'
+            for key, meant in misspelt.items()
+            if meant != "secrets" and meant not in given
+        ),
+    )
+
+
+#: No warning: a secret that is not known to be one is shown in log lines.
+_NO_SECRETS = 'nothing reads "{key}": write "secrets", and the names of the variables as a list.'
+
+
+def _misspelt(given: dict[str, Any]) -> dict[str, str]:
+    """The keys that look like misspelt ones of ours, and what they were meant to be."""
+    known = tuple(_ManifestSchema().fields)
+    near = {key: get_close_matches(key.lower(), known, n=1, cutoff=NEAR_KEY) for key in given if key not in known}
+    return {key: meant for key, found in near.items() for meant in found}
+
+
+def _names(given: Any) -> list[str]:
+    return [name for name in given if isinstance(name, str)] if isinstance(given, list | dict) else []
 
 
 def _faults(messages: Mapping[Any, Any], given: Any) -> Iterator[str]:

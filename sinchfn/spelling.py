@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from .errors import did_you_mean
+from .secrets import is_secret
 from .settings import LOCATION, NOT_YET, SETTINGS
 
 #: How much of a name must agree for it to be taken for a misspelt setting of the platform. The ``SINCHFN_`` ones need
 #: less, for there the prefix says whose they are.
 NEAR = 0.9
+#: The same of a name that begins with ``SINCHFN_``.
+NEAR_OURS = 0.6
 
 _KNOWN = (*(setting.name for setting in SETTINGS), LOCATION)
 
@@ -29,6 +32,11 @@ def unknown_names(env: Mapping[str, str], origins: Mapping[str, str] | None = No
     return [sentence for sentence in sentences if sentence]
 
 
+def misspelt_secrets(env: Iterable[str]) -> frozenset[str]:
+    """The names that are a near miss of a setting that is a secret: what they hold, most likely, is that secret."""
+    return frozenset(name for name in env if name not in _KNOWN and is_secret(_meant_by(name) or ""))
+
+
 def _sentence(name: str, env: Mapping[str, str]) -> str | None:
     capitals = name.upper()
     if name in NOT_YET:
@@ -38,10 +46,21 @@ def _sentence(name: str, env: Mapping[str, str]) -> str | None:
     if capitals.startswith("SINCHFN_"):
         return f"{name} is set, but there is no such setting.{did_you_mean(capitals, _KNOWN)}"
     # Some other program may have a variable of nearly the same name, but hardly where ours is set as well.
-    near = get_close_matches(capitals, _near_in_length(capitals), n=1, cutoff=NEAR)
-    if near and near[0] not in env:
-        return f'{name} is set, but nothing reads it. Did you mean "{near[0]}"?'
+    meant = _meant_by(name)
+    if meant and meant not in env:
+        return f'{name} is set, but nothing reads it. Did you mean "{meant}"?'
     return None
+
+
+def _meant_by(name: str) -> str | None:
+    capitals = name.upper()
+    if capitals.startswith("SINCHFN_"):
+        return _nearest(capitals, _KNOWN, NEAR_OURS)
+    return _nearest(capitals, _near_in_length(capitals), NEAR)
+
+
+def _nearest(word: str, known: Sequence[str], cutoff: float) -> str | None:
+    return next(iter(get_close_matches(word, known, n=1, cutoff=cutoff)), None)
 
 
 def _near_in_length(name: str) -> list[str]:

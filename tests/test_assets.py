@@ -177,7 +177,7 @@ def test_a_file_that_is_no_text_says_how_to_read_it(assets: Assets) -> None:
 def test_what_is_no_regular_file_is_not_there(folder: Path, assets: Assets) -> None:
     os.mkfifo(folder / "fifo")
     (folder / "loop").symlink_to("loop")
-    for name in ("fifo", "loop", "loop/x", "welcome.txt/x", "x" * 300, "x/" * 3000 + "x"):
+    for name in ("fifo", "loop", "loop/x", "welcome.txt/x", "x" * 300, "x/" * 500 + "x"):
         for read in readers(assets):
             with pytest.raises(FileNotFoundError) as caught:
                 read(name)

@@ -16,9 +16,10 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache as once
 from functools import partial
@@ -34,7 +35,7 @@ from hypothesis import strategies as st
 from redis_server import RedisServer
 
 from sinchfn.errors import CacheError, ConfigError, ExtraError
-from sinchfn.services.cache import Cache, open_cache
+from sinchfn.services.cache import Cache, check_cache_url, open_cache
 from sinchfn.services.cache.sqlite import SqliteBackend
 
 ON_DISK_AND_IN_REDIS = pytest.mark.parametrize("kind", ["sqlite", "redis"])
@@ -204,6 +205,33 @@ def test_two_hundred_levels_are_not_too_deep(cache: Cache) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (datetime.now(UTC), "value is of type datetime; write it as text: value.isoformat()."),
+        ([date.today()], "value[0] is of type date; write it as text: value[0].isoformat()."),
+        ({"a": timedelta(1)}, "write it as a number of seconds: value['a'].total_seconds()."),
+        (Decimal(1), "write it as text: str(value)."),
+        (uuid4(), "write it as text: str(value)."),
+        ({"a": {1}}, "write it as a list: list(value['a'])."),
+    ],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_what_has_a_text_of_its_own_is_told_how_to_write_it(cache: Cache, value: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(told)):
+        cache.set("call:1", value)
+
+
+def test_a_row_of_a_database_is_told_how_to_write_it(cache: Cache) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        row = connection.execute("select 1 as n").fetchone()
+        with pytest.raises(TypeError, match=re.escape("value[0] is of type Row; write it as a dict: dict(value[0]).")):
+            cache.set("call:1", [row])
+        cache.set("call:1", [dict(row)])
+        assert cache.get("call:1") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
     ("value", "place", "fault"),
     [
         (b"x", "value is", "bytes"),
@@ -264,7 +292,7 @@ METHODS: dict[str, Callable[[Cache, Any], object]] = {
         ("\ud800", "surrogate"),
         (b"key", "bytes b'key'"),
         (7, "int 7"),
-        (None, "NoneType None"),
+        (None, "A cache key is a str, found None."),
     ],
     ids=lambda part: repr(part)[:12],
 )
@@ -396,23 +424,11 @@ def test_any_positive_finite_time_is_taken(cache: Cache, ttl: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ttl", "error"),
-    [
-        (0, ValueError),
-        (0.0, ValueError),
-        (-1, ValueError),
-        (-1e300, ValueError),
-        (math.nan, ValueError),
-        (math.inf, ValueError),
-        (-math.inf, ValueError),
-        (True, TypeError),
-        (None, TypeError),
-        ("60", TypeError),
-        (Decimal(60), TypeError),
-    ],
+    "ttl",
+    [0, 0.0, -1, -1e300, math.nan, math.inf, -math.inf, True, None, "60", Decimal(60)],
     ids=repr,
 )
-def test_any_other_time_is_refused_and_nothing_changes(cache: Cache, ttl: Any, error: type[Exception]) -> None:
+def test_any_other_time_is_refused_and_nothing_changes(cache: Cache, ttl: Any) -> None:
     cache.set("call:1", "before")
     cache.increment("counter")
     for attempt in (
@@ -421,9 +437,24 @@ def test_any_other_time_is_refused_and_nothing_changes(cache: Cache, ttl: Any, e
         lambda: cache.increment("call:1", ttl=ttl),
         lambda: cache.set("new", "after", ttl=ttl),
     ):
-        with pytest.raises(error, match=r"'(call:1|new)' is .* it takes a (positive, finite )?number of seconds"):
+        with pytest.raises(ValueError, match=r"'(call:1|new)' is .* it takes a (positive, finite )?number of seconds"):
             attempt()
     assert (cache.get("call:1"), cache.keys()) == ("before", ["call:1", "counter"])
+
+
+@pytest.mark.parametrize(
+    ("ttl", "told"),
+    [
+        (None, "To keep it for good, give a large one, such as 10*365*86400."),
+        (math.inf, "To keep it for good, give a large one, such as 10*365*86400."),
+        (timedelta(minutes=5), "is a timedelta: it takes a number of seconds. Write .total_seconds()."),
+    ],
+    ids=repr,
+)
+def test_what_is_no_time_is_told_what_to_write(cache: Cache, ttl: Any, told: str) -> None:
+    for attempt in (lambda: cache.set("key", 1, ttl), lambda: cache.extend("key", ttl)):
+        with pytest.raises((TypeError, ValueError), match=re.escape(told)):
+            attempt()
 
 
 # --- counters -------------------------------------------------------------------------------------------------------
@@ -840,44 +871,84 @@ def test_a_relative_path_is_below_the_folder_and_an_absolute_one_is_itself(tmp_p
         cache.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("sqlite:", "no name of a file"),
-        ("sqlite:data/", "no name of a file"),
-        ("sqlite:..", "no name of a file"),
-        ("sqlite://data/cache.db", "write sqlite:data/cache.db"),
-        ("sqlite:///data/cache.db", "write sqlite:/data/cache.db"),
-        ("sqlite:////data/cache.db", "write sqlite:/data/cache.db"),
-        ("sqlite::memory:", "memory:"),
-        ("sqlite:cache.db?mode=ro", "no options"),
-        ("sqlite:a\0b", "NUL"),
-        ("memory:name", "memory: alone"),
-        ("redsi://host", "redis"),
-        ("nothing", "memory, sqlite, redis"),
-        ("redis:host", "no // after"),
-        ("redis://host:port/0", "host or port"),
-        ("redis://host:99999/0", "host or port"),
-        ("redis://[::1/0", "host or port"),
-        ("redis://host/name", "is a number"),
-        ("redis://host/0/1", "is a number"),
-        ("redis://host#1", "a # in it"),
-        ("redis://host?socket_timeout=soon", "socket_timeout"),
-        ("redis://host?sokcet_timeout=1", "sokcet_timeout"),
-        ("redis://host?max_connections=-1", "max_connections"),
-        ("redis://host?protocol=9", "protocol"),
-        ("redis://host?decode_responses=true", "decode_responses"),
-        ("redis://host?retry_on_timeout=true", "retry_on_timeout"),
-        ("redis://host?ssl_cert_reqs=none", "ssl_cert_reqs"),
-        ("rediss://host?ssl_cert_reqs=perhaps", "SSL Certificate"),
-        ("unix://", "socket"),
-        ("unix://run/redis.sock", "unix:///"),
-    ],
-)
+#: What cannot be the URL of a cache, and what is said about it.
+NO_URLS = [
+    ("sqlite:", "no name of a file"),
+    ("sqlite:data/", "no name of a file"),
+    ("sqlite:..", "no name of a file"),
+    ("sqlite://data/cache.db", "write sqlite:data/cache.db"),
+    ("sqlite:///data/cache.db", "write sqlite:/data/cache.db"),
+    ("sqlite:////data/cache.db", "write sqlite:/data/cache.db"),
+    ("sqlite::memory:", "memory:"),
+    ("sqlite:cache.db?mode=ro", "no options"),
+    ("sqlite:a\0b", "NUL"),
+    ("memory:name", "memory: alone"),
+    ("redsi://host", "redis"),
+    ("nothing", "memory, sqlite, redis"),
+    ("redis:host", "no // after"),
+    ("redis://host:port/0", "host or port"),
+    ("redis://host:99999/0", "host or port"),
+    ("redis://[::1/0", "host or port"),
+    ("redis://host/name", "is a number"),
+    ("redis://host/0/1", "is a number"),
+    ("redis://host#1", "a # in it"),
+    ("redis://host?decode_responses=true", "decode_responses"),
+    ("redis://host?retry_on_timeout=true", "retry_on_timeout"),
+    ("unix://", "socket"),
+    ("unix://run/redis.sock", "unix:///"),
+    ("redis:/host", "no // after"),
+    ("redis://host?db=x", "option db is a number"),
+]
+
+#: What only redis-py knows.
+NO_OPTIONS = [
+    ("redis://host?socket_timeout=soon", "socket_timeout"),
+    ("redis://host?sokcet_timeout=1", "sokcet_timeout"),
+    ("redis://host?max_connections=-1", "max_connections"),
+    ("redis://host?protocol=9", "protocol"),
+    ("redis://host?ssl_cert_reqs=none", "ssl_cert_reqs"),
+    ("rediss://host?ssl_cert_reqs=perhaps", "SSL Certificate"),
+]
+
+
+@pytest.mark.parametrize(("url", "told"), NO_URLS + NO_OPTIONS)
 def test_a_url_that_cannot_be_one_is_refused_at_once(tmp_path: Path, url: str, told: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(told)) as caught:
         open_cache(url, folder=tmp_path, namespace="fn")
     assert "SINCHFN_CACHE_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize(("url", "told"), NO_URLS)
+def test_a_url_that_cannot_be_one_is_refused_without_opening_it(url: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)) as caught:
+        check_cache_url(url)
+    assert "SINCHFN_CACHE_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("memory:", "memory://", "MEMORY:", "sqlite:data/cache.db", "sqlite:/var/lib/c\u00e4che.db", "redis://"),
+        *("redis://u:p%2Fw@host:6379/0?socket_timeout=5", "rediss://[::1]/1", "unix:///run/redis.sock?db=2"),
+    ],
+)
+def test_a_url_that_can_be_one_is_found_so(url: str) -> None:
+    check_cache_url(url)
+
+
+def test_to_check_a_url_imports_no_backend_and_makes_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; from sinchfn.errors import ConfigError; from sinchfn.services.cache import check_cache_url\n"
+        "for url in sys.argv[1:]:\n"
+        "    try: check_cache_url(url)\n"
+        "    except ConfigError: print('refused')\n"
+        "print([m for m in ('redis', 'sqlite3', '_sqlite3', 'asyncio') if m in sys.modules])\n"
+    )
+    urls = ["memory:", "sqlite:x/y.db", "redis://127.0.0.1:1/0", "unix:///nowhere", "redis:/h", "sqlite:"]
+    command = [sys.executable, "-c", code, *urls]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["refused", "refused", "[]"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -1329,6 +1400,20 @@ def test_a_redis_that_is_gone_is_an_error_until_it_is_back(own_server: RedisServ
                 attempt(cache, "call:1")
         own_server.start()
         assert cache.increment("call:1") == 1
+
+
+def test_what_is_logged_of_a_failure_is_short(own_server: RedisServer, impatient: Cache, tmp_path: Path) -> None:
+    impatient.set("call:1", 1)
+    with redis_cache(own_server.url) as cache, closing(sqlite3.connect(tmp_path / "data/cache.db")) as other:
+        own_server.kill()
+        other.execute("begin immediate")
+        for call in (*(partial(method, cache) for method in METHODS.values()), METHODS["set"]):
+            with pytest.raises(CacheError) as caught:
+                call("call:1") if call is not METHODS["set"] else call(impatient, "call:1")
+            shown = traceback.format_exception(caught.value)
+            assert not [line for line in shown if "site-packages" in line or "The above exception" in line]
+            assert len(shown) < 8
+        own_server.start()
 
 
 def test_a_redis_that_hangs_is_an_error_and_nothing_is_counted_twice(own_server: RedisServer) -> None:

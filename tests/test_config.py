@@ -256,9 +256,16 @@ WRONG: dict[str, tuple[list[str], list[str]]] = {
     "SINCHFN_MAX_BODY": (["0", "-1", "1MB", "1 MiB", "big", "1_000"], ["it takes a whole number"]),
     "CONVERSATION_REGION": (["europe", "us-east-1"], ["us", "eu", "br"]),
     "ENABLE_NUMBERS_API": (["yes", "on", "2"], ["true or false"]),
-    "SINCHFN_VOICE_API": (["us", "http//localhost", "ftp://example.com"], ["it takes"]),
+    "SINCHFN_VOICE_API": (
+        ["us", "http//localhost", "ftp://example.com", "calling.api.sinch.com"],
+        ["it takes global, use1", "or a URL such as https://calling.api.sinch.com"],
+    ),
     "SINCHFN_CACHE_URL": (["here", "file:cache", "mysql://host/db", "redi://host"], ["memory:", "sqlite:", "redis:"]),
     "SINCHFN_STORAGE_URL": (["storage", "ftp://host/a", "s4://bucket"], ["file:", "s3:", "memory:"]),
+    "SINCHFN_DATABASE": (
+        ["postgres://h/db", "postgresql+psycopg://h/db", "sqlite:data/x.db", "mysql:db", ":memory:", "data/"],
+        ["the path of a SQLite file, such as data/function.db; for another database open a connection of your own"],
+    ),
     "SINCHFN_SVAML": (["on", "error", "off", "loose"], ["strict", "warn"]),
     "SINCHFN_LOG_FORMAT": (["xml", "plain"], ["text", "json"]),
     "SINCHFN_LOG_LEVEL": (["LOUD", "10x", "trace"], ["DEBUG", "INFO", "WARNING", "ERROR"]),
@@ -298,10 +305,56 @@ def test_a_right_value_is_taken(start: Callable[..., Flask], name: str, value: s
     assert config_of(start(**{name: value}))[name] == parsed
 
 
-@pytest.mark.parametrize("value", ["true", "usage/"])
+@pytest.mark.parametrize(
+    "value",
+    ["true", "usage/", "on", "yes", "1", "True", "no", "0", "postgres://h/db", "file:usage.jsonl", "s3://bucket/usage"],
+)
 def test_a_ledger_that_is_no_file_is_an_error(tmp_path: Path, value: str):
     with pytest.raises(ConfigError, match=r"SINCHFN_USAGE.*the path of a file, or off"):
         load_config(tmp_path, environ={"SINCHFN_USAGE": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("SINCHFN_DATABASE", "sqlite:data/x.db", "write data/x.db"),
+        ("SINCHFN_DATABASE", "sqlite:/var/x.db", "write /var/x.db"),
+        ("SINCHFN_DATABASE", "sqlite:///data/x.db", "write data/x.db"),
+        ("SINCHFN_DATABASE", "sqlite:////var/x.db", "write /var/x.db"),
+        ("SINCHFN_DATABASE", "file:x.db", "write x.db"),
+        ("SINCHFN_USAGE", "file:usage.jsonl", "write usage.jsonl"),
+        ("SINCHFN_STORAGE_URL", "./files", "write file:./files"),
+        ("SINCHFN_STORAGE_URL", "/var/files", "write file:/var/files"),
+        ("SINCHFN_STORAGE_URL", "memory", 'Did you mean "memory:"?'),
+        ("SINCHFN_STORAGE_URL", "flie:storage", 'Did you mean "file:"?'),
+        ("SINCHFN_CACHE_URL", "data/cache.db", "write sqlite:data/cache.db"),
+        ("SINCHFN_CACHE_URL", "cache.db", "write sqlite:cache.db"),
+        ("SINCHFN_CACHE_URL", "sqlite", 'Did you mean "sqlite:"?'),
+        ("SINCHFN_CACHE_URL", "redi://host", 'Did you mean "redis:"?'),
+        ("SINCHFN_MAX_BODY", "30MB", "write 30000000"),
+        ("SINCHFN_MAX_BODY", "30m", "write 30000000"),
+        ("SINCHFN_MAX_BODY", "1 MiB", "write 1048576"),
+        ("SINCHFN_MAX_BODY", "512k", "write 512000"),
+        ("SINCHFN_VOICE_API", "euc", 'Did you mean "euc1"?'),
+    ],
+)
+def test_the_message_says_what_to_write_instead(tmp_path: Path, name: str, value: str, remedy: str):
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path, environ={name: value})
+    assert str(caught.value).endswith(remedy)
+
+
+@pytest.mark.parametrize("name", ["SINCHFN_DATABASE", "SINCHFN_USAGE"])
+@pytest.mark.parametrize("value", ["x.db", "data/x y.db", "/var/x.db", "C:/data/x.db", "C:\\x.db", "./a:b", "12:30.db"])
+def test_a_path_is_taken_as_it_is(tmp_path: Path, name: str, value: str):
+    assert load_config(tmp_path, environ={name: value})[name] == value
+
+
+@pytest.mark.parametrize("name", ["SINCHFN_DATABASE", "SINCHFN_USAGE", "SINCHFN_CACHE_URL", "SINCHFN_STORAGE_URL"])
+@pytest.mark.parametrize("value", ["sqlite://u:canary-pw@h/x", "file://u:canary-pw@h/x", "u:canary-pw@h/x"])
+def test_what_to_write_instead_holds_no_password(tmp_path: Path, name: str, value: str):
+    _, faults = read_config(tmp_path, environ={name: value})
+    assert "canary" not in "".join(faults)
 
 
 def test_all_wrong_values_are_told_at_once(start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch):
@@ -490,7 +543,6 @@ def test_a_near_miss_of_any_setting_is_pointed_out(tmp_path: Path, name: str, me
             "FUNCTION_ID",
             "FROM_NUMBER",
             "ELEVENLABS_API_KEY",
-            "CONVERSATION_WEBHOOK_SECRET",
             "GOOGLE_PROJECT_ID",
             "SINCH",
         ),
@@ -722,7 +774,85 @@ def test_a_line_of_the_env_file_that_cannot_be_read_is_told_without_its_text(sta
     assert "hush" not in str(caught.value)
 
 
+KNOWN_KEYS = {"name": "shop", "description": "d", "runtime": "python", "variables": {}, "secrets": []}
+MISSPELT_KEYS = {
+    "variable": "variables",
+    "Variables": "variables",
+    "varaibles": "variables",
+    "descripton": "description",
+    "Name": "name",
+    "run_time": "runtime",
+}
+OTHER_KEYS = ("functionId", "projectId", "tunnel", "$schema", "version", "environment", "filename", "secretNames", "")
+
+
+@pytest.mark.parametrize(("key", "meant"), MISSPELT_KEYS.items())
+def test_a_misspelt_key_of_the_manifest_is_warned_about(start: Callable[..., Flask], key: str, meant: str):
+    config = config_of(start({"sinch.json": json.dumps({key: "x"})}))
+    [warning] = config.warnings()
+    assert warning == f'{config.folder}/sinch.json has "{key}", which nothing reads. Did you mean "{meant}"?'
+
+
+@pytest.mark.parametrize("key", OTHER_KEYS)
+def test_a_key_of_another_tool_is_left_alone(start: Callable[..., Flask], key: str):
+    assert config_of(start({"sinch.json": json.dumps({key: ["x"]})})).warnings() == []
+
+
+def test_a_near_miss_of_a_key_is_left_alone_where_the_key_is_there(start: Callable[..., Flask]):
+    manifest = KNOWN_KEYS | {"names": 1, "variable": 2}
+    assert config_of(start({"sinch.json": json.dumps(manifest)})).warnings() == []
+
+
+@pytest.mark.parametrize("key", ["secret", "Secrets", "SECRETS", "secrts", "sercets"])
+@pytest.mark.parametrize("names", [["SESAME"], {"SESAME": True}, "SESAME"])
+def test_a_misspelt_list_of_secrets_is_an_error(start: Callable[..., Flask], key: str, names: object):
+    manifest = {key: names, "secrets": ["OTHER"]}
+    with pytest.raises(ConfigError, match=f'sinch.json: nothing reads "{key}": write "secrets"'):
+        start({"sinch.json": json.dumps(manifest)})
+
+
+def test_what_the_misspelt_list_names_is_a_secret_for_whoever_reads_on(tmp_path: Path):
+    (tmp_path / "sinch.json").write_text('{"secret": ["SESAME", 5], "secrets": ["OTHER"], "name": 5}')
+    config, faults = read_config(tmp_path, environ={"SESAME": "open-wide"})
+    assert len(faults) == 2
+    assert config.secrets() == ["open-wide"]
+    assert config.is_secret("OTHER")
+
+
 # ------------------------------------------------------------------------------------ what is a secret
+
+
+@pytest.mark.parametrize("name", ["ADMIN_PASWORD", "ADMIN_PASSWRD", "admin_pasword", "SINCHFN_STREAM_SECRT"])
+@pytest.mark.parametrize("others", [{}, {"ADMIN_PASSWORD": "another-one"}])
+def test_a_misspelt_secret_is_a_secret(tmp_path: Path, name: str, others: dict[str, str]):
+    config = load_config(tmp_path, environ={name: "hush-hush", **others})
+    assert config.is_secret(name)
+    assert "hush-hush" in config.secrets()
+
+
+def test_a_misspelt_secret_that_is_committed_is_warned_about(start: Callable[..., Flask]):
+    warnings = config_of(start({"sinch.json": '{"variables": {"ADMIN_PASWORD": "hush-hush"}}'})).warnings()
+    assert [word in warnings[i] for i, word in enumerate(("Did you mean", "is committed"))] == [True, True]
+
+
+SECRET_NAMES = ("DB_PASS", "DB_PWD", "db_pass", "MY_PASSWD", "PASSPHRASE", "GPG_PASSPHRASE_FILE", "MYSQL_PASSWD_RO")
+PLAIN_NAMES = (
+    "PWD",
+    "OLDPWD",
+    "BYPASS",
+    "SSH_ASKPASS",
+    "PASSENGERS",
+    "PASSES",
+    "COMPASS",
+    "ADMIN_USER",
+    "SINCHFN_SVML",
+)
+
+
+@pytest.mark.parametrize("name", [*SECRET_NAMES, *PLAIN_NAMES])
+def test_a_name_says_whether_it_is_a_secret(tmp_path: Path, name: str):
+    config = load_config(tmp_path, environ={name: "open-wide"})
+    assert config.is_secret(name) == (config.secrets() == ["open-wide"]) == (name in SECRET_NAMES)
 
 
 def test_what_the_manifest_lists_is_a_secret_whatever_its_name(start: Callable[..., Flask]):

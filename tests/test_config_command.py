@@ -1,4 +1,4 @@
-"""``sinchfn config``: every setting, its value, where it came from; and that it works when something is wrong."""
+"""What commands print: ``sinchfn config``, in all detail and when something is wrong; ``routes``; the help."""
 
 from __future__ import annotations
 
@@ -137,17 +137,62 @@ def test_values_of_development_are_shown_on_request(show: Show, monkeypatch: pyt
     assert values() == ["development", "strict", "memory:"]
 
 
-@pytest.mark.parametrize("width", [80, 100, 110, 120, 160])
+@pytest.mark.parametrize("width", [80, 100, 119, 120, 160])
 def test_it_can_be_read_in_a_terminal(show: Show, width: int) -> None:
     lines = show(width=width, **SET).stdout.splitlines()[1:]  # the first has the folder, however long that is
     values = ("https://", "postgres://", "/fn")  # which are not broken, to be copied
     assert [line for line in lines if len(line) > width and not any(value in line for value in values)] == []
-    rows = [line for line in lines if line.split("  ")[0] in NAMES]
-    assert len(rows) == len(NAMES)
-    columns = {re.search(r"  +(?=(default|argument|environment|\.env|sinch\.json)\b)", line) for line in lines[1:]}
-    assert len({found.end() for found in columns if found}) == 1, "where values came from stands in one column"
-    for setting in SETTINGS:
-        assert "".join(setting.meaning.split()) in "".join("".join(lines).split()) or width >= 110
+    assert sorted(line.split("  ")[0] for line in lines if line.startswith(tuple(NAMES))) == sorted(NAMES)
+    places = [re.search(r"  +(?=(default|argument|environment|\.env|sinch\.json)\b)", line) for line in lines[1:]]
+    ends = [found.end() for found in places if found and not any(value in found.string for value in values)]
+    assert len(set(ends)) == 1, "where values came from stands in one column"
+
+
+@pytest.mark.parametrize("width", [80, 119])
+def test_in_a_narrow_terminal_what_is_set_comes_first_and_each_row_is_one_line(show: Show, width: int) -> None:
+    text = show(width=width, **SET).stdout
+    above, defaults = text.split("\nDefaults\n")
+    given, variables = above.split("\nVariables of the function\n")
+    rows = [line.split("  ")[0] for line in given.splitlines()[3:]]
+    wanted = [name for name in NAMES if name in (*SET, "SINCHFN_FUNCTION", "SINCHFN_MAX_BODY", "ADMIN_PASSWORD")]
+    assert rows == wanted
+    assert re.search(r"^SINCHFN_CACHE_URL  +redis://:\*\*\*@redis\.example\.com:6379/0  +environment", given, re.M)
+    assert len(variables.splitlines()) == 8
+    shown = defaults.splitlines()
+    assert [line.split("  ")[0] for line in shown] == [name for name in NAMES if name not in wanted]
+    assert re.search(r"^SINCHFN_LOG_FORMAT  +json  +text or json$", defaults, re.M)
+    assert not [line for line in text.splitlines() if line.startswith(" ")]
+
+
+@pytest.mark.parametrize("width", [None, 80, 120])
+def test_a_value_with_control_characters_is_one_line(show: Show, width: int | None) -> None:
+    files = {
+        ".env": 'ADMIN_USER="a\\nb"\nLINES="one\\ntwo"\n',
+        "sinch.json": '{"name": "x\\ny", "variables": {"BELL": "\\u001b[31m"}}',
+    }
+    result = show(files=files, width=width)
+    for shown in (r"one\ntwo", r"a\nb", r"\x1b[31m"):
+        assert shown in result.stdout
+    assert result.stdout.startswith(r"x\ny, production")
+    assert "\x1b" not in result.stdout
+    assert "\ntwo" not in result.stdout
+
+
+def test_a_misspelt_secret_is_not_shown(show: Show) -> None:
+    result = show(files={".env": "ADMIN_PASWORD=canary-password\nDB_PASS=canary-pass\n"})
+    assert 'Did you mean "ADMIN_PASSWORD"?' in result.output
+    assert "canary" not in result.output
+
+
+def test_what_only_the_services_find_is_told(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = show(SINCHFN_CACHE_URL="memory:")
+    assert (result.exit_code, "Warning: SINCHFN_CACHE_URL is memory" in result.output) == (0, True)
+    monkeypatch.setitem(sys.modules, "redis", None)
+    result = show(SINCHFN_CACHE_URL="redis://:canary-pw@host")
+    assert result.exit_code == 1
+    assert re.search(r"^Error: .*sinchfn\[redis\]", result.output, re.M)
+    assert "canary" not in result.output
+    assert len(json.loads(show("--json").stdout)["faults"]) == 1
 
 
 def test_without_a_terminal_each_setting_is_one_line(show: Show) -> None:
@@ -228,3 +273,46 @@ def test_there_are_colours_on_a_terminal_only(make_function: MakeFunction, monke
 
 def test_it_is_said_of_every_variable_what_it_means(show: Show) -> None:
     assert all(row["meaning"] for row in json.loads(show("--json").stdout)["settings"])
+
+
+# ------------------------------------------------------------------------------------ routes, and the help
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    given = [sys.executable, "-m", "sinchfn", *arguments]
+    return subprocess.run(given, cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_the_routes_are_the_table_alone(make_function: MakeFunction, tmp_path: Path) -> None:
+    source = "import logging\nlogging.warning('by itself')\ndef hello(c, r): pass\ndef ice(c, d): pass\n"
+    folder = make_function({"function.py": source, ".env": "SINCHFN_CACHE=x\n"})
+    for arguments in (["routes", str(folder)], ["routes", str(folder / "function.py")]):
+        done = run(tmp_path, *arguments)
+        assert done.stdout == "  GET  /hello  → hello\n  POST /ice    → ice (voice)\n"
+        assert "Warning: SINCHFN_CACHE is set" in done.stderr
+        assert "WARNING by itself" in done.stderr
+        assert "{" not in done.stderr
+    assert run(folder, "routes").stdout == done.stdout
+
+
+def test_a_function_without_handlers_has_no_routes(make_function: MakeFunction, tmp_path: Path) -> None:
+    done = run(tmp_path, "routes", str(make_function("A = 1\n")))
+    assert done.stdout == "  none: export a handler from the function\n"
+
+
+@pytest.mark.parametrize("command", ["routes", "dev", "run"])
+def test_a_missing_function_is_told_alike_by_every_command(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path, command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: There is no function at {tmp_path}")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("routes", "--help"), ("nonsense",)])
+def test_help_needs_no_function(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    (tmp_path / "function.py").write_text("raise ValueError('loaded')\n")
+    for folder in (tmp_path, tmp_path / "empty"):
+        folder.mkdir(exist_ok=True)
+        done = run(folder, *arguments)
+        assert "Usage: " in done.stdout + done.stderr
+        assert "no function" not in done.stdout + done.stderr
+        assert "loaded" not in done.stderr

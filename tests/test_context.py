@@ -286,6 +286,23 @@ def test_a_handler_may_close_its_connection_itself(database_client: FlaskClient)
     assert database_client.get("/closes").status_code == 204
 
 
+def test_a_cursor_is_no_answer_and_the_log_says_what_is(
+    make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(
+        """
+        def cursor(context, request):
+            return context.open_database().execute("select 1 as one")
+
+        def rows(context, request):
+            return list(context.open_database().execute("select 1 as one"))
+        """
+    )
+    assert client.get("/cursor").status_code == 500
+    assert "return list(...) of it" in caplog.text
+    assert client.get("/rows").json == [{"one": 1}]
+
+
 def test_a_streamed_answer_keeps_the_connection_until_it_is_through(database_client: FlaskClient) -> None:
     assert database_client.get("/streams").text == "xy"
     assert database_client.get("/is_closed").json == [True]

@@ -13,13 +13,15 @@ import tempfile
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
+from sinchfn import jsontext
 from sinchfn.errors import DatabaseError
 from sinchfn.services.database import open_database
 
@@ -111,9 +113,15 @@ def test_the_name_of_the_file_is_only_a_name(tmp_path: Path, name: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_several_threads_use_a_connection(connection: sqlite3.Connection, file: Path) -> None:
+def test_several_threads_use_a_connection_one_at_a_time(connection: sqlite3.Connection, file: Path) -> None:
+    turn = threading.Lock()
+
+    def insert(number: int) -> None:
+        with turn:
+            connection.execute("insert into t values (?)", (number,))
+
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: connection.execute("insert into t values (?)", (number,)), range(100)))
+        list(pool.map(insert, range(100)))
     connection.commit()
     assert numbers(file) == list(range(100))
 
@@ -305,6 +313,103 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "file/function.db", tmp_path / "file/deep/er/function.db"):
         with pytest.raises(DatabaseError, match=rf"The database {path} cannot be opened: .*Point SINCHFN_DATABASE at"):
             open_database(path)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda other: other.execute("insert into t values (?)", (2,)),
+        lambda other: other.executemany("insert into t values (?)", [(2,), (3,)]),
+        lambda other: other.executescript("insert into t values (2); insert into t values (3)"),
+        lambda other: other.cursor().execute("insert into t values (2)"),
+        lambda other: other.cursor().executemany("insert into t values (?)", [(2,)]),
+        lambda other: other.execute("select 1").execute("begin immediate"),
+    ],
+    ids=["execute", "executemany", "executescript", "cursor", "cursor, many", "cursor of another"],
+)
+def test_a_writer_that_waits_too_long_is_told_what_to_do(
+    connection: sqlite3.Connection, file: Path, write: Callable[[sqlite3.Connection], object]
+) -> None:
+    connection.execute("insert into t values (1)")
+    with connected(file, timeout=0.1) as other:
+        with pytest.raises(sqlite3.OperationalError, match="database is locked") as caught:
+            write(other)
+        (note,) = caught.value.__notes__
+        assert note == (
+            f"{file}: another connection holds a transaction; it was waited for up to 0.1 s. "
+            "Let the other commit sooner: between its first write and its commit nothing should take long."
+        )
+        connection.commit()
+        write(other)
+
+
+def test_a_read_that_is_overtaken_is_told_what_to_do(connection: sqlite3.Connection, file: Path) -> None:
+    with connected(file) as other:
+        other.execute("begin")
+        other.execute("select * from t").fetchall()
+        connection.execute("insert into t values (1)")
+        connection.commit()
+        with pytest.raises(sqlite3.OperationalError, match="database is locked") as caught:
+            other.execute("insert into t values (2)")
+        (note,) = caught.value.__notes__
+        assert note.startswith(f"{file}: another connection has written since this one began to read. ")
+        assert 'execute("BEGIN IMMEDIATE") before reading' in note
+
+
+def test_any_other_error_is_as_sqlite_makes_it(connection: sqlite3.Connection) -> None:
+    for call in (connection.execute, connection.executescript, connection.cursor().execute):
+        with pytest.raises(sqlite3.OperationalError, match="no such table") as caught:
+            call("select * from missing")
+        assert not hasattr(caught.value, "__notes__")
+
+
+def test_cursors_are_as_those_of_sqlite(connection: sqlite3.Connection) -> None:
+    cursor = connection.execute("insert into t values (:x)", {"x": 1})
+    assert (cursor.rowcount, cursor.connection) == (1, connection)
+    assert connection.executemany("insert into t values (?)", iter([(2,), (3,)])).rowcount == 2
+    assert [row["x"] for row in connection.cursor().execute("select x from t")] == [1, 2, 3]
+    assert connection.cursor(sqlite3.Cursor).execute("select 1 as n").fetchone()["n"] == 1
+
+
+# Rows that are returned.
+
+
+def test_rows_are_sent_as_objects(make_client: Callable[..., FlaskClient]) -> None:
+    client = make_client(
+        """
+        def every(context, request):
+            database = context.open_database()
+            database.execute("create table if not exists t (id, name)")
+            database.executemany("insert into t values (?, ?)", [(1, "one"), (2, None)])
+            return list(database.execute("select id, name from t"))
+
+        def inside(context, request):
+            return {"row": context.open_database().execute("select 1 as id, 2.5 as price").fetchone()}
+
+        def alone(context, request):
+            return context.open_database().execute("select 1 as id, 'one' as name").fetchone()
+
+        def twice(context, request):
+            return list(context.open_database().execute("select 1 as id, 'x' as name, 2 as id"))
+
+        def raw(context, request):
+            return list(context.open_database().execute("select x'ff' as data"))
+        """
+    )
+    assert client.get("/every").json == [{"id": 1, "name": "one"}, {"id": 2, "name": None}]
+    assert client.get("/inside").json == {"row": {"id": 1, "price": 2.5}}
+    assert client.get("/alone").json == {"id": 1, "name": "one"}
+    assert client.get("/twice").json == [{"id": 2, "name": "x"}]
+    assert client.get("/raw").status_code == 500
+
+
+def test_a_row_of_a_class_of_ones_own_is_sent_too() -> None:
+    class Call(sqlite3.Row):
+        pass
+
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = Call
+        assert jsontext.dumps(connection.execute("select 1 as n").fetchone()) == '{"n":1}'
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])

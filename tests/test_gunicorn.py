@@ -567,6 +567,8 @@ def test_dev_reloads_on_an_edit_shows_what_is_broken_and_recovers(tmp_path: Path
             return look
 
         until(says(200, "one"))
+        assert f"Serving fn at http://127.0.0.1:{server.port}; loaded anew when a file changes" in server.log
+        assert not re.search(r"development server|Running on|Restarting", server.log)
         assert server.request("POST", "/ice", encoded(ICE))[0] == 200, "signatures are not checked in development"
         write_function(folder, "def hello(c, r): return 'two'")
         until(says(200, "two"))
@@ -575,6 +577,8 @@ def test_dev_reloads_on_an_edit_shows_what_is_broken_and_recovers(tmp_path: Path
         for path in ("/", "/health", "/any/where"):
             assert server.request("GET", path)[0] == 500
         assert server.request("POST", "/hello")[0] == 500
+        assert "Correct the syntax" in server.log
+        assert "start again" not in server.log, "saving is enough"
         write_function(folder, "def hello(c): return 'three'")
         until(says(500, "two arguments"))
         write_function(folder, "def hello(c, r): return 'four'")

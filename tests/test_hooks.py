@@ -58,7 +58,7 @@ def reached(served: Served, status: int, outcome: str, handler: str = "hello") -
     (line,) = served.request_lines
     assert (record["status"], record["outcome"], record["handler"]) == (status, outcome, handler)
     for name, value in record.items():
-        assert line[name] == value
+        assert line["started" if name == "time" else name] == value
     return record
 
 
@@ -681,11 +681,50 @@ def test_a_ledger_that_cannot_be_written_is_logged_with_its_record_and_fails_no_
             (line,) = [
                 line
                 for line in served.log_lines
-                if line["level"] == "ERROR" and answer.headers["X-Request-ID"] in line["message"]
+                if line["level"] == "WARNING" and answer.headers["X-Request-ID"] in line["message"]
             ]
             record = json.loads(line["message"][line["message"].index("{") :])
             assert record["request_id"] == line["request_id"] == answer.headers["X-Request-ID"]
         assert len(served.request_lines) == 2
+        (explained,) = served.logged("ERROR")
+        assert str(tmp_path) in explained or "/dev/full" in explained
+        assert "or set it to off" in explained
+
+
+def test_where_only_errors_are_logged_a_record_that_cannot_be_written_is_one(tmp_path: Path) -> None:
+    with serving(tmp_path, "def hello(c, r): pass", SINCHFN_USAGE=str(tmp_path), SINCHFN_LOG_LEVEL="ERROR") as served:
+        ids = [served.get("/hello").headers["X-Request-ID"] for _ in range(2)]
+        assert [sum(request_id in line for line in served.logged("ERROR")) for request_id in ids] == [1, 1]
+
+
+def test_a_ledger_that_can_be_written_again_is_told_of(tmp_path: Path) -> None:
+    with serving(tmp_path, "def hello(c, r): pass", SINCHFN_USAGE="u") as served:
+        (tmp_path / "u").mkdir()
+        served.get("/hello")
+        (tmp_path / "u").rmdir()
+        for _ in range(2):
+            served.get("/hello")
+        assert len([line for line in served.logged("INFO") if "is written again" in line]) == 1
+        (tmp_path / "u").unlink()
+
+
+@pytest.mark.parametrize(
+    ("place", "cause"),
+    [
+        ("file/u", "Not a directory"),
+        ("folder", "Is a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_ledger_that_cannot_be_written_is_told_of_at_start_with_cause_and_cure(
+    tmp_path: Path, place: str, cause: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder").mkdir()
+    with serving(tmp_path, "def hello(c, r): pass", SINCHFN_USAGE=place) as served:
+        (warning,) = [line for line in served.logged("WARNING") if "usage ledger" in line]
+    assert f"cannot be written: {cause}." in warning
+    assert warning.endswith("Point SINCHFN_USAGE elsewhere, or set it to off.")
 
 
 def test_no_record_is_lost_when_the_ledger_is_moved_away(tmp_path: Path) -> None:
@@ -1194,6 +1233,53 @@ def test_the_line_of_a_request_has_the_level_of_its_status(tmp_path: Path, path:
     with serving(tmp_path, source) as served:
         served.get(path)
         assert [line["level"] for line in served.request_lines] == [level]
+
+
+@pytest.mark.parametrize(
+    ("path", "level", "words"),
+    [
+        ("/hello", "INFO", " ms"),
+        ("/fails", "ERROR", " ms, failed"),
+        ("/breaks", "ERROR", " ms, failed"),
+        ("/leaves", "INFO", " ms, the client left before the end"),
+    ],
+)
+def test_the_line_of_a_request_tells_its_outcome(tmp_path: Path, path: str, level: str, words: str) -> None:
+    source = """
+    def hello(c, r): return "hi"
+    def fails(c, r): 1 / 0
+    def breaks(c, r):
+        yield "begin"
+        1 / 0
+    def leaves(c, r):
+        yield "begin"
+        yield "more"
+    """
+    with serving(tmp_path, source) as served:
+        if path == "/leaves":
+            opened = Opened(served.app, environ_of(path=path))
+            next(opened.iterator)
+            opened.close()
+        else:
+            served.get(path)
+        (line,) = served.request_lines
+        assert line["level"] == level
+        assert line["message"].endswith(words)
+
+
+def test_the_line_of_a_request_is_dated_when_it_is_written_and_keeps_its_beginning(tmp_path: Path) -> None:
+    source = """
+    def hello(context, request):
+        time.sleep(0.01)
+        context.log.info("within")
+        time.sleep(0.01)
+    """
+    with serving(tmp_path, source) as served:
+        served.get("/hello")
+        within, line = served.log_lines[-2:]
+        assert list(line)[:4] == list(within)[:4] == ["time", "level", "logger", "message"]
+        assert line["started"] < within["time"] < line["time"]
+        assert line["started"] == served.ledger[0]["time"]
 
 
 def test_an_unread_body_that_breaks_off_is_still_recorded(tmp_path: Path) -> None:

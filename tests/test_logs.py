@@ -387,8 +387,8 @@ def test_the_development_server_shows_no_secret_of_a_function_that_cannot_start(
 # --- secrets of any kind ----------------------------------------------------------------------------------------------
 
 
-def record_of(message: str, **extra: Any) -> logging.LogRecord:
-    record = logging.LogRecord("a.logger", logging.INFO, __file__, 1, message, None, None)
+def record_of(message: str, *, name: str = "a.logger", **extra: Any) -> logging.LogRecord:
+    record = logging.LogRecord(name, logging.INFO, __file__, 1, message, None, None)
     vars(record).update(extra)
     return record
 
@@ -420,7 +420,9 @@ def test_a_line_stays_json_with_its_fields_whatever_the_secret_is(secret: str) -
     for record in (
         record_of(f"it is {secret}", order=12345678, deep={"a": [1.5, secret, None, True]}),
         record_of(
-            "a request", as_json='{"time":"2026-01-01T00:00:00.000Z","path":"/ice","status":200,"size":12345678}'
+            "a request",
+            name="sinchfn.request",
+            as_json='{"started":"2026-01-01T00:00:00.000Z","path":"/ice","status":200,"size":12345678}',
         ),
     ):
         line = json.loads(formatter.format(record))
@@ -583,6 +585,104 @@ def test_fields_of_ones_own_are_in_the_line(tmp_path: Path) -> None:
     with serving(tmp_path, source, SINCHFN_LOG_FORMAT="text") as served:
         served.get("/hello")
         assert 'order=5 paid=true price="5 EUR"' in served.log
+
+
+RESERVED = [*vars(record_of("")), "taskName", "message", "asctime", "sinchfn", "as_json", "is_block", "is_start"]
+RESERVED += ["request_id", "handler", "kind", "call_id", "time", "level", "logger", "traceback"]
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize("name", sorted(set(RESERVED)))
+def test_a_field_whose_name_is_taken_is_in_the_line_with_a_dash_behind_it(tmp_path: Path, name: str, form: str) -> None:
+    source = f"""
+    def hello(context, request):
+        context.log.info("booked", extra={{"{name}": "Ada"}})
+        return "hi"
+    """
+    with serving(tmp_path, source, SINCHFN_LOG_FORMAT=form) as served:
+        assert served.get("/hello", headers={"X-Request-ID": "r-1"}).status == 200
+        if form == "text":
+            assert f'booked {name}_="Ada"' in served.log
+            return
+        [line] = lines_with(served, "booked")
+        assert line[f"{name}_"] == "Ada"
+        assert (line["message"], line["request_id"]) == ("booked", "r-1")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "{'name': 1, 'name_': 2, 'name__': 3}",
+        "{1: 2, None: 3, (): 4, 'a': 5}",
+        "'no mapping'",
+        "[1, 2]",
+        "7",
+        "None",
+        "contextvars.copy_context()",
+        "os.environ",
+    ],
+)
+def test_no_extra_ends_a_call(tmp_path: Path, extra: str, form: str) -> None:
+    source = f"""
+    def hello(context, request):
+        context.log.info("booked", extra={extra})
+        return "hi"
+    """
+    with serving(tmp_path, source, SINCHFN_LOG_FORMAT=form) as served:
+        assert served.get("/hello").status == 200
+        assert served.log.count("booked") == 1
+        if extra.startswith("{'name'"):
+            assert len(re.findall(r"\bname_+\b", served.log)) == 3
+
+
+def test_what_marks_our_own_records_is_nothing_on_the_users(tmp_path: Path) -> None:
+    source = """
+    def hello(context, request):
+        extra = {"as_json": '{"request_id":"forged"}', "sinchfn": {"request_id": "forged"}, "is_block": True}
+        logging.getLogger("shop").info("booked\\n12:00:00 INFO forged", extra=extra)
+    """
+    with serving(tmp_path, source) as served:
+        served.get("/hello", headers={"X-Request-ID": "r-1"})
+        [line] = lines_with(served, "booked")
+        assert line["request_id"] == "r-1"
+    with serving(tmp_path, source, SINCHFN_LOG_FORMAT="text") as served:
+        served.get("/hello")
+        assert "\n12:00:00 INFO forged" not in served.log
+
+
+def test_no_secret_is_in_the_name_of_a_field(tmp_path: Path) -> None:
+    source = """
+    def hello(context, request): context.log.info("booked", extra={context.env["MY_TOKEN"]: 1})
+    """
+    for form in ("json", "text"):
+        with serving(tmp_path, source, SINCHFN_LOG_FORMAT=form, MY_TOKEN=CANARIES["MY_TOKEN"]) as served:
+            served.get("/hello")
+            assert "booked" in served.log
+            assert spilled(served.log) == []
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_logger_of_a_module_of_the_function_has_the_name_that_its_author_knows(tmp_path: Path, form: str) -> None:
+    source = """
+    import menu
+    def hello(context, request):
+        logging.getLogger(__name__).info("said here")
+        logging.getLogger("who@1.example").info("said by another")
+        logging.getLogger("mail.to@12").info("said by a third")
+        menu.say()
+    """
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "menu.py").write_text("import logging\ndef say(): logging.getLogger(__name__).info('said there')\n")
+    with serving(folder, source, SINCHFN_LOG_FORMAT=form) as served:
+        served.get("/hello")
+        if form == "json":
+            names = [line["logger"] for line in lines_with(served, "said")]
+        else:
+            names = re.findall(r"INFO +(\S+): said", served.log)
+        assert (names[0], names[-1]) == ("docs.function", "docs.menu")
+        assert "mail.to@12" in names
 
 
 def test_a_line_names_the_place_that_wrote_it(tmp_path: Path) -> None:
@@ -1013,3 +1113,70 @@ def test_a_setting_of_the_log_can_be_wrong_and_is_still_told_in_json(tmp_path: P
     [told] = [line["message"] for line in lines if "cannot be used" in line["message"]]
     for word in ("SINCHFN_LOG_FORMAT", "sinch.json", ".env, line 1"):
         assert word in told
+
+
+def log_of(folder: Path, source: str, *arguments: str, status: int, target: str = "sinchfn:create_app()") -> str:
+    """What gunicorn wrote until it ended by itself."""
+    write_function(folder, source)
+    command = ["-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-b", "127.0.0.1:0", *arguments, target]
+    env = {"SINCHFN_LOG_FORMAT": "json", "MY_TOKEN": CANARIES["MY_TOKEN"]}
+    with started(command, folder / "log", folder, **env) as process:
+        assert process.wait(PATIENCE) == status
+    return (folder / "log").read_text()
+
+
+def test_what_all_workers_would_say_at_start_is_said_by_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    env = {"WEB_CONCURRENCY": "4", "SINCHFN_USAGE": "data", "SINCHFN_LOG_FORMAT": "json"}
+    source = "logging.getLogger('mine').warning('here I am')\ndef pid(c, r): return str(os.getpid())"
+    with gunicorn(tmp_path, source, **env) as server:
+
+        def said(words: str) -> list[dict[str, Any]]:
+            lines = [json.loads(line) for line in server.log.splitlines()]
+            return [line for line in lines if words in line["message"]]
+
+        until(lambda: len(said("here I am")) == 4)
+        os.kill(int(server.request("GET", "/pid")[2]), signal.SIGTERM)
+        until(lambda: len(said("here I am")) == 5)  # another took its place
+        server.request("GET", "/pid")
+        assert len(said("Detected functions")) == 1
+        assert [line["level"] for line in said("usage ledger")].count("WARNING") == 1, "the rest is about the requests"
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: len(said("here I am")) == 9)
+        until(lambda: len(said("Detected functions")) == 2)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(PATIENCE) == 0
+        assert len(said("Detected functions")) == 2
+
+
+def test_at_debug_each_worker_says_what_it_found(tmp_path: Path) -> None:
+    env = {"WEB_CONCURRENCY": "2", "SINCHFN_LOG_LEVEL": "DEBUG", "SINCHFN_LOG_FORMAT": "json"}
+    with gunicorn(tmp_path, "def hello(c, r): pass", **env) as server:
+        until(lambda: server.log.count("Detected functions") == 2)
+        lines = [json.loads(line) for line in server.log.splitlines()]
+        assert sorted(line["level"] for line in lines if "Detected" in line["message"]) == ["DEBUG", "INFO"]
+
+
+def test_of_several_workers_that_cannot_start_one_says_why(tmp_path: Path) -> None:
+    log = log_of(tmp_path, "raise ValueError('the reason')", "--workers", "4", status=3)
+    told = [line for line in map(json.loads, log.splitlines()) if "the reason" in line["message"]]
+    assert [line["level"] for line in told] == ["ERROR"]
+    assert "HaltServer" not in log
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "words"),
+    [
+        ("raise ValueError(os.environ['MY_TOKEN'])", "sinchfn:create_app()", "Cannot load the function"),
+        ("def hello(c, r): pass", "sinchfn:nothing", "nothing"),
+        ("def hello(c, r): pass", "wsgi:app", "cannot be loaded: KeyError"),
+    ],
+)
+def test_an_app_that_cannot_be_preloaded_is_one_line_of_the_log(
+    tmp_path: Path, source: str, target: str, words: str
+) -> None:
+    (tmp_path / "wsgi.py").write_text("import os\nraise KeyError(os.environ['MY_TOKEN'])\n")
+    log = log_of(tmp_path, source, "--preload", status=1, target=target)
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["level"] for line in lines if words in line["message"]] == ["ERROR"]
+    assert spilled(log) == []

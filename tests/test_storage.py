@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 from object_store import ACCESS_KEY, PAGE, SECRET_KEY, ObjectStore
 
 from sinchfn.errors import ConfigError, ExtraError, StorageError
-from sinchfn.services.storage import Storage, objects, open_storage
+from sinchfn.services.storage import Storage, check_storage_url, objects, open_storage
 
 MB = 1 << 20
 PATIENCE = 60
@@ -128,6 +128,10 @@ def open_at(url: str, folder: Path, **env: str) -> Storage:
     return open_storage(url, folder=folder, env=env)
 
 
+#: A URL that is at fault is refused by both.
+REFUSING: tuple[Callable[[str, Path], object], ...] = (open_at, lambda url, folder: check_storage_url(url, {}))
+
+
 @pytest.fixture
 def in_bucket(endpoint: ObjectStore, tmp_path: Path) -> Storage:
     return open_at(f"s3://files/{uuid4()}/p", tmp_path, **endpoint.env)
@@ -174,9 +178,14 @@ class TestEveryBackend:
         assert storage.read_text("a") == "gr\u00fc\u00dfe\r\n\U0001f600"
 
     def test_what_is_no_text_cannot_be_read_as_text(self, storage: Storage) -> None:
-        storage.write("a", b"\xff")
-        with pytest.raises(UnicodeDecodeError):
-            storage.read_text("a")
+        storage.write("calls/a.wav", b"RIFF\xff")
+        with pytest.raises(UnicodeDecodeError) as caught:
+            storage.read_text("calls/a.wav")
+        assert str(caught.value).endswith(
+            f"'calls/a.wav' in {storage._backend.place} is no UTF-8 text: read it by storage.read('calls/a.wav')"
+        )
+        assert "position 4" in str(caught.value)
+        assert (caught.value.start, caught.value.object) == (4, b"RIFF\xff")
 
     def test_half_a_surrogate_pair_is_no_content(self, storage: Storage) -> None:
         with pytest.raises(ValueError, match="surrogates"):
@@ -451,8 +460,9 @@ class TestFiles:
         [("file:", "no folder"), ("file:a\0b", "no folder"), ("file://storage/x", "names a host, storage")],
     )
     def test_a_url_without_a_folder_is_a_config_error(self, tmp_path: Path, url: str, match: str) -> None:
-        with pytest.raises(ConfigError, match=match):
-            open_at(url, tmp_path)
+        for refuse in REFUSING:
+            with pytest.raises(ConfigError, match=match):
+                refuse(url, tmp_path)
 
     def test_opening_and_looking_makes_nothing(self, tmp_path: Path, in_folder: Storage) -> None:
         assert [in_folder.list(), in_folder.exists("a"), in_folder.delete("a")] == [[], False, False]
@@ -952,14 +962,33 @@ class TestObjects:
     @pytest.mark.parametrize(
         "url",
         [
-            *("s3:", "s3://", "s3:bucket", "s3:/bucket", "s3:///prefix", "s3://b", "s3://-bucket", "s3://bucket/../x"),
+            *("s3:", "s3://", "s3:bucket", "s3:/bucket", "s3:///prefix", "s3://-bucket", "s3://bucket/../x"),
             *("s3://bucket/a//b", "s3://bucket/a\\b", "s3://buck et", "s3://bucket?region=x", "s3://bucket:9000/x"),
-            *("gs://", "az:container", "s3://bucket/.sinchfn", "s3://" + "b" * 64),
+            *("gs://", "az:container", "s3://bucket/.sinchfn"),
         ],
     )
     def test_a_url_without_a_bucket_is_a_config_error(self, tmp_path: Path, url: str) -> None:
-        with pytest.raises(ConfigError, match=r"SINCHFN_STORAGE_URL=.* names no (bucket|container): it takes .*://"):
-            open_at(url, tmp_path)
+        for refuse in REFUSING:
+            told = r"SINCHFN_STORAGE_URL=.* names no (bucket|container): it takes .*://"
+            with pytest.raises(ConfigError, match=told):
+                refuse(url, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("url", "match"),
+        [
+            ("s3://b", r"s3://b: the name of a bucket has 3 to 63 characters, and this one has 1\."),
+            ("gs://ab/prefix", r"gs://ab: the name of a bucket has 3 to 63 .* has 2\."),
+            ("az://ab", r"az://ab: the name of a container has 3 to 63 .* has 2\."),
+            ("s3://" + "b" * 64, r"has 3 to 63 .* has 64\."),
+            ("s3://" + "b" * 10_000, r"b{70}: .* has 10000\."),
+        ],
+        ids=lambda part: part[:12],
+    )
+    def test_a_bucket_too_short_or_too_long_is_a_config_error(self, tmp_path: Path, url: str, match: str) -> None:
+        for refuse in REFUSING:
+            with pytest.raises(ConfigError, match=match) as caught:
+                refuse(url, tmp_path)
+            assert len(str(caught.value)) < 250
 
     @pytest.mark.parametrize(
         "url",
@@ -972,9 +1001,10 @@ class TestObjects:
         ],
     )
     def test_credentials_in_the_url_are_a_config_error_that_does_not_show_them(self, tmp_path: Path, url: str) -> None:
-        with pytest.raises(ConfigError, match=r"has credentials in it, .* Set A|GOOGLE") as caught:
-            open_at(url, tmp_path)
-        assert "hush" not in str(caught.value)
+        for refuse in REFUSING:
+            with pytest.raises(ConfigError, match=r"has credentials in it, .* Set A|GOOGLE") as caught:
+                refuse(url, tmp_path)
+            assert "hush" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("url", "env", "match"),
@@ -1049,13 +1079,51 @@ class TestObjects:
 class TestOpening:
     @pytest.mark.parametrize("url", ["memory:x", "memory://a/b"])
     def test_memory_takes_nothing_more(self, tmp_path: Path, url: str) -> None:
-        with pytest.raises(ConfigError, match="it takes memory:"):
-            open_at(url, tmp_path)
+        for refuse in REFUSING:
+            with pytest.raises(ConfigError, match="it takes memory:"):
+                refuse(url, tmp_path)
 
     @pytest.mark.parametrize("url", ["", "storage", "ftp://x", "S3://bucket"])
     def test_an_unknown_scheme_is_a_config_error(self, tmp_path: Path, url: str) -> None:
-        with pytest.raises(ConfigError, match="it takes file, s3, gs, az, memory"):
-            open_at(url, tmp_path)
+        for refuse in REFUSING:
+            with pytest.raises(ConfigError, match="it takes file, s3, gs, az, memory"):
+                refuse(url, tmp_path)
+
+    def test_an_endpoint_that_is_no_url_is_found_with_the_url(self) -> None:
+        with pytest.raises(ConfigError, match="AWS_ENDPOINT_URL is no endpoint"):
+            check_storage_url("s3://bucket", {"AWS_ENDPOINT_URL": "minio:9000"})
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "file:storage",
+            "file:/a",
+            "file:///a",
+            "memory:",
+            "s3://abc",
+            "s3://my.bucket-1/a/b/",
+            "gs://b_b",
+            "az://abc",
+        ],
+    )
+    def test_a_url_that_names_a_place_is_found_so(self, url: str) -> None:
+        check_storage_url(url, {})
+
+    def test_to_check_a_url_imports_no_library_and_makes_nothing(self, tmp_path: Path) -> None:
+        done = run(
+            """
+            from sinchfn.services.storage import check_storage_url
+            for url in ("file:storage", "s3://bucket/p", "gs://bucket", "az://container", "memory:", "s3://", "file:"):
+                try:
+                    check_storage_url(url, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+                except sinchfn.errors.ConfigError:
+                    print("refused")
+            print([name for name in ("obstore", "sqlite3", "asyncio", "urllib3") if name in sys.modules])
+            """,
+            tmp_path,
+        )
+        assert done.splitlines() == ["refused", "refused", "[]"]
+        assert list(tmp_path.iterdir()) == []
 
     def test_each_memory_is_one_of_its_own(self, tmp_path: Path) -> None:
         one, two = open_at("memory:", tmp_path), open_at("memory:", tmp_path)
@@ -1182,3 +1250,50 @@ def silent(connects: bool) -> Iterator[str]:
         finally:
             for filler in fillers:
                 filler.close()
+
+
+class BreakingOff(BaseHTTPRequestHandler):
+    """An S3 endpoint whose first answers end in the middle."""
+
+    protocol_version = "HTTP/1.1"
+    content = bytes(range(256)) * (4 * MB // 256)
+
+    def do_GET(self) -> None:
+        breaks: list[int] = self.server.breaks  # type: ignore[attr-defined]
+        start = int((self.headers.get("range") or "bytes=0-").partition("=")[2].partition("-")[0])
+        body = self.content[start:]
+        self.send_response(206 if start else 200)
+        for name, value in (("content-length", str(len(body))), ("etag", '"e"')):
+            self.send_header(name, value)
+        self.send_header("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")
+        self.send_header("content-range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+        self.end_headers()
+        self.wfile.write(body[: breaks.pop() if breaks else None])
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_object_whose_connection_breaks_is_never_taken_for_a_shorter_one(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BreakingOff) as server:
+        server.breaks = [MB + 500] * 20  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        env = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}", "AWS_REGION": "r"}
+        env |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+        got = bytearray()
+        with open_storage("s3://bucket", folder=tmp_path, env=env).open("key") as file:
+            with suppress(StorageError):
+                while piece := file.read(MB // 4):
+                    got += piece
+                pytest.fail("the end of what came was taken for the end of the file")
+            for _ in range(3):  # nor does it go on as if nothing were missing
+                with pytest.raises(StorageError):
+                    file.read(MB // 4)
+            assert BreakingOff.content.startswith(got)
+            server.breaks.clear()  # type: ignore[attr-defined]
+            file.seek(len(got))
+            assert got + file.read() == BreakingOff.content
+        server.shutdown()
+        thread.join()

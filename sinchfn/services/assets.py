@@ -13,6 +13,7 @@ from .folders import resolve_inside
 #: What a name may not be, and how the message says it.
 REFUSED = (
     (re.compile(r"\Z"), "is empty"),
+    (re.compile(r".{1025}", re.DOTALL), "is longer than 1024 characters"),
     (re.compile(r".*\x00", re.DOTALL), "has a NUL in it"),
     (re.compile(r".*[\ud800-\udfff]", re.DOTALL), "cannot be written as UTF-8"),
     (re.compile(r".*\\", re.DOTALL), 'has a backslash; folders are parted by "/"'),
@@ -28,7 +29,8 @@ class Assets:
     """The files in ``assets/``: ``context.assets("prompts/welcome.txt")`` is the text of one.
 
     A name is a relative path, its folders parted by ``/``. What is outside ``assets/`` is refused with a
-    ``ValueError``: ``..``, an absolute path, a symbolic link that points out. Links that stay inside are followed.
+    ``ValueError``: ``..``, an absolute path, a symbolic link that points out. Links that stay inside are followed. A
+    name that is no str is a ``TypeError``.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -35,7 +35,7 @@ def open_database(file: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
     """A connection to `file`, which is made if it is not there (mode 0600), and so is its folder.
 
     WAL: readers and a writer do not wait for each other, writers wait their turn for up to `timeout` seconds. Foreign
-    keys are enforced, rows can be read by name (``sqlite3.Row``). Several threads may use it, one at a time.
+    keys are enforced, rows can be read by name (``sqlite3.Row``). Several threads may use it: they take turns.
 
     The first statement that begins with ``INSERT``, ``UPDATE``, ``DELETE`` or ``REPLACE`` begins a transaction, and
     waits until no other connection writes. ``connection.commit()`` ends it, or ``with connection:``, which rolls back
@@ -45,13 +45,18 @@ def open_database(file: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
     Where what is written depends on what was read, say ``connection.execute("BEGIN IMMEDIATE")`` before reading. Fetch
     all rows before writing: with a cursor half read, SQLite refuses to write once somebody else has written.
 
+    A statement that waited in vain raises ``sqlite3.OperationalError`` ("database is locked"), with a note that names
+    the file and what to do.
+
     :raises DatabaseError: it cannot be opened; the message names file, cause and remedy.
     """
     import sqlite3
 
+    from .connection import Connection
+
     try:
         _make_private(file)
-        connection = sqlite3.connect(file, timeout=timeout, isolation_level="IMMEDIATE", check_same_thread=False)
+        connection = Connection(file, timeout=timeout, isolation_level="IMMEDIATE", check_same_thread=False)
     except (OSError, ValueError, sqlite3.Error) as error:
         raise _failure(file, error) from None
     try:
@@ -77,7 +82,7 @@ def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except connection.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+            if _primary(error) != "SQLITE_BUSY" or time.monotonic() > deadline:
                 raise
             time.sleep(PAUSE)
         else:
@@ -88,5 +93,10 @@ def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
 
 def _failure(file: Path, error: Exception) -> DatabaseError:
     cause = error.strerror if isinstance(error, OSError) else str(error)
-    remedy = REMEDIES.get(getattr(error, "sqlite_errorname", ""), _REMEDY)
+    remedy = REMEDIES.get(_primary(error), _REMEDY)
     return DatabaseError(f"The database {file} cannot be opened: {cause}. {remedy}")
+
+
+def _primary(error: Exception) -> str:
+    """The name of the error without what follows in the extended ones: ``SQLITE_BUSY`` also for a recovery."""
+    return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])

@@ -6,18 +6,19 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ..secrets import Redaction, one_line
-from .records import extras_of, fields_of, is_block, message_of, struck_out, traceback_of
+from .records import TAKEN, extras_of, fields_of, is_block, logger_of, mark_of, message_of, struck_out, traceback_of
 
 #: Level -> its colour on a terminal.
 COLOURS: Mapping[int, str] = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 DIM = "2"
 
 #: Fields of a JSON line that hold nothing from outside: a secret that is the word "INFO" is not struck out of them.
-OWN = frozenset(("time", "level"))
+OWN = frozenset(("time", "level", "started"))
 
 
 class PlatformFormatter(logging.Formatter):
@@ -64,7 +65,7 @@ class TextFormatter(PlatformFormatter):
 
 def _logger(record: logging.LogRecord) -> str:
     """The name of a logger that is neither ours nor says nothing, to stand before the message."""
-    name = record.name
+    name = logger_of(record)
     if name.startswith("sinchfn") or name in ("root", "werkzeug", "py.warnings"):
         return ""
     return f"{one_line(name).removesuffix('.error')}: "
@@ -83,40 +84,55 @@ _NAMED = {"call_id": "call", "request_id": "request", "process": "process"}
 class JsonFormatter(PlatformFormatter):
     """For machines: one JSON object a line.
 
-    ``time`` (UTC), ``level``, ``logger``, ``message``; within a request ``request_id``, ``handler``, ``kind`` and, if
-    there is one, ``call_id``; what the log call gave as ``extra``, under its own names (with ``_`` behind one that is
-    taken); ``traceback``. The line of a request has all fields of its usage record.
+    ``time`` (UTC, when the line was written), ``level``, ``logger``, ``message``; within a request ``request_id``,
+    ``handler``, ``kind`` and, if there is one, ``call_id``; ``traceback``; what the log call gave as ``extra``, under
+    its own names (with ``_`` behind one that is taken). The line of a request has all fields of its usage record; when
+    the request came is ``started`` here.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        written: str | None = getattr(record, "as_json", None)
+        written: str | None = mark_of(record, "as_json")
         line = _joined(record, written) if written is not None else _encode(_fields(record))
         if self.redact(line) == line:  # nearly always, and that is quicker than to look at each value
             return line
-        # Value by value: the line stays JSON, and its names stay, whatever the secret is.
+        # Value by value: the line stays JSON, and its own names stay, whatever the secret is.
         fields = json.loads(line).items()
-        return _encode({name: value if name in OWN else struck_out(value, self.redact) for name, value in fields})
+        own = TAKEN if written is None else {name for name, _ in fields}
+        return _encode(
+            {
+                name if name in own else self.redact(name): value if name in OWN else struck_out(value, self.redact)
+                for name, value in fields
+            }
+        )
 
 
 def _joined(record: logging.LogRecord, written: str) -> str:
     """Head and message, and behind them a JSON object that is written already."""
     message = encode_basestring_ascii(record.getMessage())
-    return f'{{"level":"{record.levelname}","logger":"{record.name}","message":{message},{written[1:]}'
+    head = f'"time":"{_moment(record)}","level":"{record.levelname}","logger":"{record.name}"'
+    return f'{{{head},"message":{message},{written[1:]}'
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     fields: dict[str, Any] = {
-        "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
+        "time": _moment(record),
         "level": record.levelname,
-        "logger": record.name,
+        "logger": logger_of(record),
         "message": message_of(record),
         **fields_of(record),
     }
     if trace := traceback_of(record):
         fields["traceback"] = trace
-    for name, value in extras_of(record).items():
-        fields[name if name not in fields else f"{name}_"] = value
-    return fields
+    return {**fields, **extras_of(record)}
+
+
+def _moment(record: logging.LogRecord) -> str:
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
+
+
+@lru_cache(maxsize=2)  # many lines are written in one second
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode

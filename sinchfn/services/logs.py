@@ -20,7 +20,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -30,7 +30,7 @@ from .filters import RedactionFilter as RedactionFilter
 from .filters import RequestFilter as RequestFilter
 from .filters import RequestRedactionFilter
 from .formatters import JsonFormatter, PlatformFormatter, TextFormatter
-from .records import RequestFields
+from .records import RequestFields, free_names, logger_of
 from .records import bound_to as bound_to
 from .records import current_request as current_request
 from .records import request_fields as request_fields
@@ -41,7 +41,9 @@ _log = logging.getLogger("sinchfn")
 class RequestLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger bound to one request: its lines carry the request's fields from any thread. ``context.log``.
 
-    ``extra={"order": 5}`` adds a field of your own to the line.
+    ``extra={"order": 5}`` adds a field of your own to the line. A name that is taken, by the line (``time``, ``kind``)
+    or by :class:`logging.LogRecord` (``name``, ``args``), gets a ``_`` behind it: ``extra={"name": "Ada"}`` is the
+    field ``name_``. What is no mapping becomes the field ``extra``. No log line ends a call because of its fields.
     """
 
     def __init__(self, logger: logging.Logger, request: RequestFields) -> None:
@@ -49,7 +51,9 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
         self._request = request
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "sinchfn": request_fields(self._request)}
+        given = kwargs.get("extra")
+        extra = free_names(given if isinstance(given, Mapping) else {"extra": given}) if given else {}
+        kwargs["extra"] = {**extra, "sinchfn": request_fields(self._request)}
         return msg, kwargs
 
     def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
@@ -76,7 +80,7 @@ class PlatformHandler(logging.StreamHandler[Any]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Say that a line was lost. (logging itself would print it as it came, with all that is in it.)"""
         error = type(sys.exc_info()[1]).__name__
-        said = ("A line of the logger %s was lost: %s.", (record.name, error))
+        said = ("A line of the logger %s was lost: %s.", (logger_of(record), error))
         with suppress(Exception):  # no room, or nobody there to read it: then this is lost as well
             lost = logging.LogRecord(_log.name, logging.ERROR, __file__, 0, *said, None)
             self.stream.write(self.format(lost) + self.terminator)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,8 @@ MAX_DEPTH = 6
 UNFIT = " (the arguments of this log call do not fit its text)"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_NOT_THE_USERS = (str(Path(__file__).parent.parent), "<frozen importlib")
+_NOT_THE_USERS = (str(Path(__file__).parent.parent) + os.sep, "<frozen importlib")
+_LOAD = re.compile(r"^(\w+)@\d+(?=\.|$)")
 
 
 class RequestFields(Protocol):
@@ -72,11 +74,16 @@ def request_fields(request: RequestFields) -> dict[str, Any]:
 
 def fields_of(record: logging.LogRecord) -> Mapping[str, Any]:
     """What the record says of its request; without one, of the request at hand."""
-    given: Mapping[str, Any] | None = getattr(record, "sinchfn", None)
+    given: Mapping[str, Any] | None = mark_of(record, "sinchfn")
     if given is not None:
         return given
     request = current_request.get()
     return {} if request is None else request_fields(request)
+
+
+def mark_of(record: logging.LogRecord, name: str) -> Any:
+    """What one of our own loggers, or gunicorn's, has put on its record; on any other it is the user's, and nothing."""
+    return getattr(record, name, None) if record.name.partition(".")[0] in ("sinchfn", "gunicorn") else None
 
 
 _BLANK = vars(logging.LogRecord("", 0, "", 0, "", None, None))
@@ -86,10 +93,24 @@ _FEWEST = len(_BLANK)
 STANDARD = frozenset(
     (
         *_BLANK,
-        *("taskName", "message", "asctime", "as_json", "sinchfn", "is_block"),
+        *("taskName", "message", "asctime", "as_json", "sinchfn", "is_block", "is_start"),
         *("request_id", "handler", "kind", "call_id"),
     )
 )
+
+#: What has a meaning of its own in a record or in its line, so that no field of the user's can have this name.
+TAKEN = STANDARD | {"time", "level", "logger", "traceback"}
+
+
+def free_names(extra: Mapping[Any, Any]) -> dict[str, Any]:
+    """Fields of the user's under names that are free: one that is taken (``name``, ``time``) gets a ``_`` behind it."""
+    fields: dict[str, Any] = {}
+    for given, value in extra.items():
+        name = _text(given)
+        while name in TAKEN or name in fields:
+            name += "_"
+        fields[name] = value
+    return fields
 
 
 def extras_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -97,7 +118,7 @@ def extras_of(record: logging.LogRecord) -> dict[str, Any]:
     given = vars(record)
     if len(given) == _FEWEST + ("sinchfn" in given):  # quicker than to compare the names
         return {}
-    return {name: _plain(given[name], MAX_DEPTH) for name in given.keys() - STANDARD}
+    return free_names({name: _plain(given[name], MAX_DEPTH) for name in given.keys() - STANDARD})
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -137,7 +158,12 @@ def _warning(message: str) -> str:
 
 def is_block(record: logging.LogRecord) -> bool:
     """Whether the line breaks in the message are the server's own, and nothing in it came from outside unescaped."""
-    return hasattr(record, "is_block") or record.name == "werkzeug"
+    return record.name == "werkzeug" or mark_of(record, "is_block") is not None
+
+
+def logger_of(record: logging.LogRecord) -> str:
+    """The name of the logger; of a module of the function as its author knows it: ``ivr.menu``, not ``ivr@1.menu``."""
+    return _LOAD.sub(r"\1", record.name) if "@" in record.name else record.name
 
 
 def traceback_of(record: logging.LogRecord) -> str:

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sinchfn")
 
+#: Schemes of a Redis.
+REDIS = ("redis", "rediss", "unix")
+
 #: Setting, schemes of its URL, the module they need.
 NEEDED = (
-    ("SINCHFN_CACHE_URL", ("redis", "rediss", "unix"), "redis"),
+    ("SINCHFN_CACHE_URL", REDIS, "redis"),
     ("SINCHFN_STORAGE_URL", ("s3", "gs", "az"), "obstore"),
 )
 
@@ -156,16 +159,40 @@ def _nothing() -> None:
 def check_services(config: FunctionConfig) -> list[str]:
     """A sentence for each setting of a service that suits no production.
 
+    :raises ConfigError: a URL cannot be that of a service.
     :raises ExtraError: a service needs a package that is not installed.
     """
+    from .cache import check_cache_url
+    from .storage import check_storage_url
+
+    check_cache_url(config["SINCHFN_CACHE_URL"])
+    check_storage_url(config["SINCHFN_STORAGE_URL"], config.env)
     for setting, schemes, module in NEEDED:
-        scheme = config[setting].partition(":")[0]
-        if scheme in schemes:
+        if (scheme := _scheme(config, setting)) in schemes:
             require_extra(module, f"{setting}={scheme}:")
+    return [*_namesakes(config), *_own_memory(config)]
+
+
+def _namesakes(config: FunctionConfig) -> list[str]:
+    if config.has_name or _scheme(config, "SINCHFN_CACHE_URL") not in REDIS:
+        return []
+    return [
+        f"The keys of functions that share a Redis are told apart by their names, and this one goes by its folder, "
+        f'"{config.function_name}". Give it one in sinch.json: {{"name": "support-line"}}. '
+        "(With another name it no longer finds what it kept under this one.)"
+    ]
+
+
+def _own_memory(config: FunctionConfig) -> list[str]:
     if config.is_development:
         return []
     return [
         f"{setting} is memory: each worker process keeps a {service} of its own, and a restart empties it."
         for setting, service in OWN_MEMORY
-        if config[setting].startswith("memory:")
+        if _scheme(config, setting) == "memory"
     ]
+
+
+def _scheme(config: FunctionConfig, setting: str) -> str:
+    scheme: str = config[setting].partition(":")[0]
+    return scheme

@@ -7,10 +7,11 @@ import logging
 import os
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
+
+from ..forks import Forkable, across_forks
 
 _log = logging.getLogger("sinchfn.usage")
 
@@ -66,11 +67,12 @@ class UsageRecord:
 _LINE = "{" + ",".join(f'"{field.name}":%s' for field in fields(UsageRecord)) + "}"
 
 
-class Ledger:
+class Ledger(Forkable):
     """Appends records to a file, as JSON lines. Safe for several threads and processes at once.
 
     A record is one ``write`` to a file opened for appending, so the lines of several processes never mix. What cannot
-    be written is logged with the record itself, so that nothing is lost, and never fails the call.
+    be written is logged with the record itself, so that nothing is lost, and never fails the call. Why it cannot be
+    written is said once, and again when the reason changes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,6 +81,11 @@ class Ledger:
         self._file: int | None = None
         self._checked = 0.0
         self._torn = False
+        self._failure: str | None = None
+        across_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
 
     def write(self, line: str) -> None:
         """Append one record, written as JSON."""
@@ -86,15 +93,44 @@ class Ledger:
             with self._lock:
                 self._append(line.encode() + b"\n")
         except OSError as error:
-            _log.error("Cannot write the usage ledger %s: %s. The record: %s", self.path, error.strerror, line)
+            self._log_instead(line, error.strerror or type(error).__name__)
+        else:
+            if self._failure is not None:
+                self._failure = None
+                _log.info("The usage ledger %s is written again.", self.path)
+
+    def _log_instead(self, line: str, failure: str) -> None:
+        if failure != self._failure:
+            self._failure = failure
+            _log.error("%s", self._explained(failure))
+        # As a warning where one is shown: a log of errors alone gets the records too.
+        level = logging.WARNING if _log.isEnabledFor(logging.WARNING) else logging.ERROR
+        _log.log(level, "Usage record: %s", line)
 
     def problem(self) -> str | None:
-        """Why it cannot be written, if so; for the start-up log."""
-        with suppress(OSError):  # a name too long
-            there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
-            if there.is_dir() != (there == self.path) and os.access(there, os.W_OK):
-                return None
-        return f"The usage ledger {self.path} cannot be written. Its records will be in the log instead."
+        """Why it cannot be written, if so, and what to do; for the start-up log."""
+        try:
+            fault = self._fault()
+        except OSError as error:  # a name too long
+            fault = error.errno
+        return None if fault is None else self._explained(os.strerror(fault))
+
+    def _fault(self) -> int | None:
+        """The error number that writing will most likely end with."""
+        there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
+        if there == self.path and there.is_dir():
+            return errno.EISDIR
+        if there != self.path and not there.is_dir():
+            return errno.ENOTDIR
+        if os.access(there, os.W_OK):
+            return None
+        return errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+
+    def _explained(self, failure: str) -> str:
+        return (
+            f"The usage ledger {self.path} cannot be written: {failure}. Its records are in the log instead. "
+            "Point SINCHFN_USAGE elsewhere, or set it to off."
+        )
 
     def _append(self, line: bytes) -> None:
         file = self._open()

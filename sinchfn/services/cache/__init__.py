@@ -8,9 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from ...errors import ConfigError, did_you_mean
 from .contract import Backend as Backend
 from .contract import Cache as Cache
+from .urls import check_cache_url as check_cache_url
+from .urls import scheme_of
 
 #: Scheme of ``SINCHFN_CACHE_URL`` -> the module of the backend, imported when such a cache is opened.
 BACKENDS = {
@@ -31,12 +32,7 @@ def open_cache(url: str, *, folder: Path, namespace: str) -> Cache:
     :raises ConfigError: the URL cannot be one of a cache.
     :raises ExtraError: the package that the backend needs is not installed.
     """
-    scheme, colon, rest = url.partition(":")
-    scheme = scheme.lower()
-    if scheme not in BACKENDS:
-        raise ConfigError(
-            f"SINCHFN_CACHE_URL begins with {scheme[:20]!r}: it takes one of {', '.join(BACKENDS)}."
-            f"{did_you_mean(scheme, list(BACKENDS))}"
-        )
-    backend: Backend = import_module(BACKENDS[scheme], __name__).open_backend(f"{scheme}{colon}{rest}", folder)
+    check_cache_url(url)
+    scheme = scheme_of(url)
+    backend: Backend = import_module(BACKENDS[scheme], __name__).open_backend(scheme + url[len(scheme) :], folder)
     return Cache(backend, namespace)

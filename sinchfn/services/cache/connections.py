@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .forks import Forkable, across_forks
+from ...forks import Forkable, across_forks
 
 try:
     import fcntl

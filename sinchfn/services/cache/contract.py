@@ -96,12 +96,13 @@ class Cache:
 
     Any number of threads and, but for ``memory:``, processes may use it at once. What has expired is never seen again.
 
-    - A key is a non-empty str without NUL, of at most 1024 bytes in UTF-8; anything else is a ``ValueError``.
+    - A key is a non-empty str without NUL, of at most 1024 bytes in UTF-8; anything else, also what is
+      no str, is a ``ValueError``.
     - A value is what JSON can say: ``None``, bool, int, finite float, str, and lists and dicts of those with str keys,
       nested up to 200 levels. A tuple becomes a list. Anything else is a ``TypeError`` that names the place. What you
       get is a copy of your own.
-    - A time to live is a positive, finite number of seconds, int or float, exact to the millisecond; another number is
-      a ``ValueError``, what is no number (or a bool, or None) a ``TypeError``.
+    - A time to live is a positive, finite number of seconds, int or float, exact to the millisecond. Anything
+      else is a ``ValueError``.
     - Every method raises :class:`~sinchfn.errors.CacheError` when the backend cannot do it: the message names the
       key, the place, the cause and the remedy.
     """
@@ -119,7 +120,7 @@ class Cache:
         try:
             self._backend.set(name, text, milliseconds)
         except self._backend.errors as error:
-            raise self._failed("set", key, error) from error
+            raise self._failed("set", key, error) from None
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value under `key`; `default` if there is none, or not any more."""
@@ -127,7 +128,7 @@ class Cache:
         try:
             text = self._backend.get(name)
         except self._backend.errors as error:
-            raise self._failed("get", key, error) from error
+            raise self._failed("get", key, error) from None
         return default if text is None else self._load(text, key)
 
     def get_many(self, keys: Iterable[str]) -> list[Any]:
@@ -141,7 +142,7 @@ class Cache:
         try:
             texts = self._backend.get_many(names)
         except self._backend.errors as error:
-            raise self._failed("get", wanted[0], error, others=len(wanted) - 1) from error
+            raise self._failed("get", wanted[0], error, others=len(wanted) - 1) from None
         found = zip(texts, wanted, strict=True)
         return [None if text is None else self._load(text, key) for text, key in found]
 
@@ -151,7 +152,7 @@ class Cache:
         try:
             return self._backend.has(name)
         except self._backend.errors as error:
-            raise self._failed("look for", key, error) from error
+            raise self._failed("look for", key, error) from None
 
     def delete(self, key: str) -> bool:
         """Remove what is under `key`; whether there was something."""
@@ -159,7 +160,7 @@ class Cache:
         try:
             return self._backend.delete(name)
         except self._backend.errors as error:
-            raise self._failed("delete", key, error) from error
+            raise self._failed("delete", key, error) from None
 
     def extend(self, key: str, seconds: float) -> bool:
         """Let what is under `key` expire `seconds` from now, be that later or sooner; False if nothing is there."""
@@ -167,7 +168,7 @@ class Cache:
         try:
             return self._backend.extend(name, milliseconds)
         except self._backend.errors as error:
-            raise self._failed("extend", key, error) from error
+            raise self._failed("extend", key, error) from None
 
     def increment(self, key: str, by: int = 1, ttl: float = 3600) -> int:
         """Add `by` to the whole number under `key`, which begins at 0, and return the sum. Never loses an increment.
@@ -188,7 +189,7 @@ class Cache:
         except UncountableError as error:
             raise error.kind(f"Cannot increment {shown(key)}: {error}.") from None
         except self._backend.errors as error:
-            raise self._failed("increment", key, error) from error
+            raise self._failed("increment", key, error) from None
 
     def keys(self, pattern: str = "*") -> list[str]:
         """All keys that match a glob pattern, sorted.
@@ -202,7 +203,7 @@ class Cache:
         try:
             names = self._backend.names(self._prefix + glob.prefix)
         except self._backend.errors as error:
-            raise self._failed("list", pattern, error) from error
+            raise self._failed("list", pattern, error) from None
         start = len(self._prefix)
         return sorted(key for name in names if glob.matches(key := name[start:]))
 

@@ -31,7 +31,7 @@ class Glob:
 
     def __init__(self, pattern: str) -> None:
         """
-        :raises ValueError: it is no str, or too long.
+        :raises ValueError: it is no str, no text, or too long.
         """
         if not isinstance(pattern, str):
             raise ValueError(  # noqa: TRY004
@@ -41,6 +41,10 @@ class Glob:
             raise ValueError(
                 f"The pattern of keys is too long: {len(pattern)} characters, at most {LONGEST_PATTERN} are taken."
             )
+        try:
+            pattern.encode()
+        except UnicodeEncodeError:
+            raise ValueError("The pattern of keys has half of a surrogate pair: it is no text.") from None
         pieces = _parse(pattern)
         #: what every match begins with
         self.prefix = _literal_prefix(pieces)

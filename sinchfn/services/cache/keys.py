@@ -13,7 +13,10 @@ LONGEST_TTL = 1e11
 
 def shown(key: object) -> str:
     """A key as it stands in messages: shortened, on one line."""
-    text = repr(key)
+    try:
+        text = repr(key)
+    except ValueError:  # Python writes no number of so many digits
+        return f"a very large {type(key).__name__}"
     return text if len(text) <= 80 else f"{text[:60]}...{text[-1]} ({len(text) - 2} characters)"
 
 
@@ -22,7 +25,8 @@ def check_key(key: object) -> None:
     :raises ValueError: it cannot be a key.
     """
     if not isinstance(key, str):
-        raise ValueError(f"A cache key is a str, found {type(key).__name__} {shown(key)}.")  # noqa: TRY004
+        found = "None" if key is None else f"{type(key).__name__} {shown(key)}"
+        raise ValueError(f"A cache key is a str, found {found}.")  # noqa: TRY004
     if not key:
         raise ValueError("A cache key cannot be empty, found ''.")
     if "\0" in key:
@@ -40,13 +44,19 @@ def check_key(key: object) -> None:
 def milliseconds_of(seconds: float, what: str, key: str) -> int:
     """
     :raises ValueError: it is no positive, finite number.
-    :raises TypeError: it is no number at all.
     """
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError(
-            f"The {what} of {shown(key)} is a {type(seconds).__name__}: it takes a number of seconds. "
-            "What is to stay takes a large one."
+        found = "None" if seconds is None else f"a {type(seconds).__name__}"
+        raise ValueError(  # noqa: TRY004 - as every other time that cannot be one
+            f"The {what} of {shown(key)} is {found}: it takes a number of seconds.{_remedy(seconds)}"
         )
     if not 0 < seconds < math.inf:
-        raise ValueError(f"The {what} of {shown(key)} is {seconds}: it takes a positive, finite number of seconds.")
+        takes = f"it takes a positive, finite number of seconds.{_remedy(seconds)}"
+        raise ValueError(f"The {what} of {shown(key)} is {shown(seconds)}: {takes}")
     return max(1, round(min(seconds, LONGEST_TTL) * 1000))
+
+
+def _remedy(seconds: object) -> str:
+    if seconds is None or seconds == math.inf:
+        return " To keep it for good, give a large one, such as 10*365*86400."
+    return " Write .total_seconds()." if hasattr(seconds, "total_seconds") else ""

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-from ...errors import ConfigError
+from ...forks import Forkable, across_forks
 from ..extras import import_extra
 from .contract import Backend, UncountableError, added
-from .forks import Forkable, across_forks
+from .urls import redis_refusal
 
 #: How long, in seconds, a call waits for Redis to take a connection, and then for each answer.
 PATIENCE = 2.0
@@ -26,25 +25,21 @@ SETTINGS: dict[str, Any] = {
     "protocol": 2,
 }
 
-#: Options of redis-py that are not for the URL: they would change what is read, or repeat what must not be repeated.
-REFUSED_OPTIONS = (
-    "decode_responses",
-    "encoding",
-    "encoding_errors",
-    "retry",
-    "retry_on_error",
-    "retry_on_timeout",
-)
-
 #: How many keys Redis looks at for one answer to SCAN.
 SCANNED = 1000
+
+#: All that is asked of it, the last two with a script that runs INCRBY, GET, PTTL and PEXPIRE.
+COMMANDS = ("GET", "MGET", "SET", "EXISTS", "DEL", "INCRBY", "PTTL", "PEXPIRE", "SCAN", "EVAL", "EVALSHA")
 
 #: What Redis or redis-py says, by its beginning or the class of the error -> what to do about it.
 REMEDIES = (
     (r"WRONGTYPE", "Another program wrote this key: delete it, or give sinchfn a database of its own (?db=1)."),
     (r"READONLY|ReadOnlyError", "The URL names a replica: name the primary in SINCHFN_CACHE_URL."),
     (r"OOM|OutOfMemoryError|command not allowed when used memory", "Raise its maxmemory, or let it evict."),
-    (r"NOPERM|NoPermissionError", "Let this user run GET, MGET, SET, EXISTS, DEL, PEXPIRE, SCAN and EVALSHA."),
+    (
+        r"NOPERM|NoPermissionError",
+        "Let this user run GET, MGET, SET, EXISTS, DEL, INCRBY, PTTL, PEXPIRE, SCAN, EVAL and EVALSHA.",
+    ),
     (r"NOAUTH|WRONGPASS|Authentication", "Check user and password in SINCHFN_CACHE_URL."),
     (r"max number of clients|Too many connections|MaxConnections", "Raise its maxclients, or run fewer workers."),
     (r"BusyLoadingError", "It reads its data from disk: wait until it has."),
@@ -73,17 +68,15 @@ Answer = TypeVar("Answer")
 
 def open_backend(url: str, folder: Path) -> Backend:
     """
-    :raises ConfigError: the URL has a part, or an option, that Redis or redis-py cannot have.
+    :raises ConfigError: the URL has an option that redis-py does not take.
     :raises ExtraError: redis-py is not installed.
     """
     redis = import_extra("redis", f"SINCHFN_CACHE_URL={url.partition(':')[0]}://")
-    if fault := _url_fault(url):
-        raise _refusal(fault)
     try:
         pool = _pool(redis, url)
         pool.connection_class(**pool.connection_kwargs)  # not connected; only here does it look at its options
     except (redis.RedisError, TypeError, ValueError, AttributeError) as error:
-        raise _refusal(f"{error}") from None
+        raise redis_refusal(f"{error}") from None
     return RedisBackend(redis, url)
 
 
@@ -92,35 +85,6 @@ def _pool(redis: Any, url: str) -> Any:
     never = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     alive = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return redis.ConnectionPool.from_url(url, **SETTINGS, **alive, retry=never)
-
-
-def _refusal(fault: str) -> ConfigError:
-    # Without the URL: it may hold a password.
-    return ConfigError(
-        f"SINCHFN_CACHE_URL cannot be used: {fault}. It takes redis://user:password@host:6379/0, rediss:// for TLS, "
-        "or unix:///path/to/socket?db=0; in a user or password, any of / ? # @ : % is written %2F and so on."
-    )
-
-
-def _url_fault(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return "its host or port cannot be read"
-    if not url.partition(":")[2].startswith("//") or parts.fragment:
-        return "there is a # in it" if parts.fragment else "there is no // after the scheme"
-    if refused := [name for name, _ in parse_qsl(parts.query) if name in REFUSED_OPTIONS]:
-        return f"the option {refused[0]} is not for the cache"
-    return _path_fault(parts, host)
-
-
-def _path_fault(parts: SplitResult, host: str | None) -> str | None:
-    if parts.scheme == "unix":
-        return None if parts.path.strip("/") and not host else "the path of a socket begins with /, hence unix:///"
-    if not re.fullmatch(r"/?[0-9]{0,9}", parts.path):
-        return "the database, after the host, is a number"
-    return None
 
 
 class RedisBackend(Backend, Forkable):

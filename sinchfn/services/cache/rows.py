@@ -48,12 +48,25 @@ def get(connection: sqlite3.Connection, now: int, name: str) -> str | None:
 
 
 def get_many(connection: sqlite3.Connection, now: int, names: Sequence[str]) -> list[str | None]:
-    found: dict[str, str] = {}
-    for start in range(0, len(names), BATCH):
-        batch = names[start : start + BATCH]
-        padding = [None] * (BATCH - len(batch))
-        found.update(connection.execute(_GET_MANY, (*batch, *padding, now)).fetchall())
+    read = _get_batch if len(names) <= BATCH else _get_batches
+    found = read(connection, now, names)
     return [found.get(name) for name in names]
+
+
+def _get_batches(connection: sqlite3.Connection, now: int, names: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    connection.execute("BEGIN")  # so that all of them are of one moment
+    try:
+        for start in range(0, len(names), BATCH):
+            found.update(_get_batch(connection, now, names[start : start + BATCH]))
+    finally:
+        connection.execute("ROLLBACK")
+    return found
+
+
+def _get_batch(connection: sqlite3.Connection, now: int, names: Sequence[str]) -> dict[str, str]:
+    padding = [None] * (BATCH - len(names))
+    return dict(connection.execute(_GET_MANY, (*names, *padding, now)).fetchall())
 
 
 def has(connection: sqlite3.Connection, now: int, name: str) -> bool:

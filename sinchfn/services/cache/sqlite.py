@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from ...errors import ConfigError
 from . import rows
 from .connections import Connections
 from .contract import Backend, UncountableError
@@ -50,28 +49,8 @@ Work = Callable[Concatenate[sqlite3.Connection, int, P], Result]
 
 
 def open_backend(url: str, folder: Path) -> Backend:
-    """
-    :raises ConfigError: what follows the scheme is not the path of a file.
-    """
-    path = url.partition(":")[2]
-    if fault := _path_fault(path):
-        raise ConfigError(
-            f"SINCHFN_CACHE_URL is {url!r}: {fault}. It takes sqlite: and the path of a file as it is, "
-            "such as sqlite:data/cache.db, relative to the function's folder, or sqlite:/var/lib/app/cache.db."
-        )
-    return SqliteBackend((folder / path).absolute())
-
-
-def _path_fault(path: str) -> str | None:
-    if path.startswith("//"):
-        return f"there is no host, hence no //: write sqlite:{'/' * path.startswith('///')}{path.lstrip('/')}"
-    if not path or path.endswith("/") or Path(path).name in ("", ".", ".."):
-        return "there is no name of a file"
-    if path == ":memory:":
-        return "a cache in memory is written memory:"
-    if "\0" in path or "?" in path:
-        return "there is a NUL in it" if "\0" in path else "there are no options, hence no ?"
-    return None
+    """The cache in the file of this URL."""
+    return SqliteBackend((folder / url.partition(":")[2]).absolute())
 
 
 class SqliteBackend(Backend):

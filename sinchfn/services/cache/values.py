@@ -12,6 +12,19 @@ from .keys import shown
 #: Deepest nesting of lists and dicts: twice that of what a request may carry, so that this can be cached, wrapped too.
 DEEPEST = 200
 
+#: Type of what is no JSON -> what to write in its place.
+INSTEAD = {
+    "datetime.datetime": "text: {}.isoformat()",
+    "datetime.date": "text: {}.isoformat()",
+    "datetime.time": "text: {}.isoformat()",
+    "datetime.timedelta": "a number of seconds: {}.total_seconds()",
+    "decimal.Decimal": "text: str({})",
+    "uuid.UUID": "text: str({})",
+    "builtins.set": "a list: list({})",
+    "builtins.frozenset": "a list: list({})",
+    "sqlite3.Row": "a dict: dict({})",
+}
+
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _ALLOWED = "The cache takes None, bool, int, finite float, str, and lists and dicts of those with str keys"
 
@@ -77,7 +90,7 @@ def _faults(value: object, place: str, levels: int) -> Iterator[tuple[str, str]]
                 yield from _key_faults(name, place)
             yield from _faults(inner, f"{place}[{_short(repr(name))}]", levels - 1)
     elif fault := _scalar_fault(value):
-        yield _short(place), fault
+        yield _short(place), fault + _remedy(value, _short(place))
 
 
 def _key_faults(name: object, place: str) -> Iterator[tuple[str, str]]:
@@ -95,6 +108,12 @@ def _scalar_fault(value: object) -> str | None:
     if value is None or (isinstance(value, int) and value.bit_length() < 2048):
         return None
     return "an int of too many digits" if isinstance(value, int) else f"of type {type(value).__name__}"
+
+
+def _remedy(value: object, place: str) -> str:
+    kind = type(value)
+    instead = INSTEAD.get(f"{kind.__module__}.{kind.__qualname__}")
+    return f"; write it as {instead.format(place)}" if instead else ""
 
 
 def _is_half_text(text: str) -> bool:

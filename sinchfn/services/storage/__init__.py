@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from ...errors import ConfigError
 from .contract import Backend
 from .contract import Storage as Storage
-
-Env = Mapping[str, str]
+from .urls import Env, read_url
+from .urls import check_storage_url as check_storage_url
 
 
 def open_storage(url: str, *, folder: Path, env: Env) -> Storage:
@@ -21,46 +21,30 @@ def open_storage(url: str, *, folder: Path, env: Env) -> Storage:
     :raises ConfigError: the URL names no place, or the variables contradict each other.
     :raises ExtraError: it needs the extra ``objects``, which is not installed.
     """
-    scheme, _, place = url.partition(":")
-    if scheme not in BACKENDS:
-        raise ConfigError(f"SINCHFN_STORAGE_URL={scheme}: is no storage: it takes {', '.join(BACKENDS)}.")
-    return Storage(BACKENDS[scheme](scheme, place, folder, env))
+    scheme, place = read_url(url, env)
+    return Storage(BACKENDS[scheme](place, folder))
 
 
-def _files(scheme: str, place: str, folder: Path, env: Env) -> Backend:
+def _files(place: str, folder: Path) -> Backend:
     from .files import Files
 
-    path = place
-    if place.startswith("//"):
-        host, slash, rest = place[2:].partition("/")
-        if host not in ("", "localhost"):
-            raise ConfigError(
-                f"SINCHFN_STORAGE_URL=file: names a host, {host.rpartition('@')[2]}. "
-                "A folder beside the function is file:storage, any other is file:/path/of/the/folder."
-            )
-        path = slash + rest
-    if not path or "\0" in path:
-        raise ConfigError(f"SINCHFN_STORAGE_URL=file:{place} names no folder: it takes file:storage or file:/path.")
-    return Files(folder / path)
+    return Files(folder / place)
 
 
-def _objects(scheme: str, place: str, folder: Path, env: Env) -> Backend:
+def _objects(place: Any, folder: Path) -> Backend:
     from .objects import Objects
-    from .providers import locate
 
-    return Objects(locate(scheme, place, env))
+    return Objects(place)
 
 
-def _memory(scheme: str, place: str, folder: Path, env: Env) -> Backend:
+def _memory(place: str, folder: Path) -> Backend:
     from .memory import Memory
 
-    if place.strip("/"):
-        raise ConfigError("SINCHFN_STORAGE_URL=memory: says more than that: it takes memory:, and nothing after it.")
     return Memory()
 
 
-#: Scheme of the URL -> what makes its backend. Each is imported when it is the one that is used.
-BACKENDS: dict[str, Callable[[str, str, Path, Env], Backend]] = {
+#: Scheme of the URL -> what makes its backend, of the place that was read. Each is imported when it is used.
+BACKENDS: dict[str, Callable[[Any, Path], Backend]] = {
     "file": _files,
     "s3": _objects,
     "gs": _objects,

@@ -55,8 +55,8 @@ class Storage:
 
     A key is a relative path such as ``reports/2026/may.pdf``, at most 1024 bytes of UTF-8, and the same byte for byte
     wherever it is stored. What leaves the storage (``..``, a leading slash) is a ``ValueError``, as are empty segments,
-    a slash at the end, backslashes and control characters. Whoever reads while something is written gets the old or
-    the new content, never a mixture.
+    a slash at the end, backslashes and control characters; what is no str is a ``TypeError``. Whoever reads while
+    something is written gets the old or the new content, never a mixture.
 
     Every method raises :class:`~sinchfn.errors.StorageError` if the place behind it fails: it cannot be reached, is
     full, read-only or denied. The message names key, place, cause and remedy.
@@ -98,9 +98,14 @@ class Storage:
         """What is stored under `key`, as text.
 
         :raises FileNotFoundError: nothing is.
-        :raises UnicodeDecodeError: it is not UTF-8.
+        :raises UnicodeDecodeError: it is not UTF-8. The message names key and place.
         """
-        return self.read(key).decode()
+        try:
+            return self.read(key).decode()
+        except UnicodeDecodeError as error:
+            what, place = shown(key), self._backend.place
+            error.reason += f". {what} in {place} is no UTF-8 text: read it by storage.read({what})"
+            raise
 
     def open(self, key: str) -> io.BufferedReader:
         """A binary file to read what is stored under `key` from, as it comes; it can seek. Close it, or use ``with``.

@@ -179,9 +179,9 @@ class Files:
             return
         self._swept = now
         with suppress(OSError):
-            for file in self._temporary.iterdir():
-                if time.time() - file.lstat().st_mtime > LEFT_BEHIND:
-                    file.unlink()
+            left = list(self._temporary.iterdir())
+            for file in left:
+                _remove_left(file)
 
 
 @contextmanager
@@ -191,6 +191,12 @@ def _failing() -> Iterator[None]:
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0, "See to that folder, or change SINCHFN_STORAGE_URL.")
         raise BackendError(error.strerror or str(error), remedy) from error
+
+
+def _remove_left(file: Path) -> None:
+    with suppress(OSError):  # one that cannot be removed keeps no other
+        if time.time() - file.lstat().st_mtime > LEFT_BEHIND:
+            file.unlink()
 
 
 def _is_file(path: Path) -> bool:
@@ -221,5 +227,8 @@ def _sync_folder(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems know no fsync of folders
+                raise
         finally:
             os.close(descriptor)

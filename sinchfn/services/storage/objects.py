@@ -167,6 +167,8 @@ class ObjectFile(io.RawIOBase):
         self._at = 0
         self._pieces: Iterator[Any] | None = iter(found.stream(min_chunk_size=PIECE))
         self._piece = memoryview(b"")
+        #: raised by every read that follows: the buffer in front of this has lost what it took before the failure
+        self._failure: BackendError | None = None
 
     def readable(self) -> bool:
         return True
@@ -188,8 +190,8 @@ class ObjectFile(io.RawIOBase):
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
         if start < 0:
             raise ValueError(f"There is no position {start} in {self._key!r}.")
-        if start != self._at:
-            self._at, self._piece, self._pieces = start, memoryview(b""), None
+        if start != self._at or self._failure is not None:
+            self._at, self._piece, self._pieces, self._failure = start, memoryview(b""), None, None
         return start
 
     def close(self) -> None:
@@ -198,12 +200,22 @@ class ObjectFile(io.RawIOBase):
 
     def _next_piece(self) -> memoryview:
         try:
+            if self._failure is not None:
+                raise self._failure
             with self._objects.using():
                 if self._pieces is None:
                     self._pieces = self._objects.reopen(self._key, self._at, self._version)
-                return memoryview(next(self._pieces, b""))
+                return memoryview(_next(self._pieces))
         except BackendError as failed:
+            self._failure = failed
             raise storage_error("read", self._key, self._objects, failed) from None
+
+
+def _next(pieces: Iterator[Any]) -> Any:
+    piece = next(pieces, None)
+    if piece is None:
+        raise BackendError("the connection broke off", "Open it again.")
+    return piece
 
 
 def _first_part(pieces: Iterator[memoryview]) -> bytes:

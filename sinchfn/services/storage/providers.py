@@ -94,7 +94,10 @@ PROVIDERS = {
     ),
 }
 
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+#: How many characters the name of a bucket or container may have, with each provider.
+BUCKET_LENGTHS = range(3, 64)
+
+_BUCKET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _ENDPOINT = re.compile(r"(?i:https?)://[^\s/?#@]+(/[^\s?#@]*)?")
 
 
@@ -152,12 +155,17 @@ class Location:
 def locate(scheme: str, place: str, env: Mapping[str, str]) -> Location:
     """What the URL ``scheme:place`` means with these variables.
 
-    :raises ConfigError: it names no bucket, or what is no prefix; or an endpoint is no URL.
+    :raises ConfigError: it names no bucket that there can be, or what is no prefix; or an endpoint is no URL.
     """
     provider = PROVIDERS[scheme]
     bucket, _, prefix = place.removeprefix("//").partition("/")
     prefix = prefix.strip("/")
     if place.startswith("//") and _BUCKET.fullmatch(bucket) and (prefix == "" or is_key(prefix)):
+        if len(bucket) not in BUCKET_LENGTHS:
+            raise ConfigError(
+                f"SINCHFN_STORAGE_URL={scheme}://{bucket:.70}: the name of a {provider.bucket} has 3 to 63 characters, "
+                f"and this one has {len(bucket)}."
+            )
         return Location(scheme, bucket, prefix, _options(provider, env))
     if "@" in place:
         raise ConfigError(

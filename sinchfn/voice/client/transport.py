@@ -28,6 +28,7 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (urllib3_errors.SSLError, "untrusted"),
     (urllib3_errors.ReadTimeoutError, "slow"),
     (urllib3_errors.HTTPError, "broken"),
+    (ValueError, "broken"),  # of a chunk whose size is no size
 )
 
 
@@ -59,7 +60,7 @@ class Transport:
                 method, target, body or None, dict(headers), preload_content=False, decode_content=False
             )
             return _read(response)
-        except urllib3_errors.HTTPError as error:
+        except (urllib3_errors.HTTPError, ValueError) as error:
             return Outcome(next(kind for raised, kind in KINDS if isinstance(error, raised)), _cause(error))
 
     def close(self) -> None:
