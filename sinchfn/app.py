@@ -19,9 +19,10 @@ from .assembly import make_function
 from .catchall import RULES
 from .config import FunctionConfig
 from .extension import mount
+from .redaction import Redaction
 from .requests import request_id_of
 from .responses import error_response
-from .services.logs import Redaction, set_up_logging
+from .services.logs import set_up_logging
 from .startup import settings_ahead, without_secrets
 
 

@@ -23,7 +23,7 @@ from .protection import (
     closed_warnings,
     gated_exports,
 )
-from .services.logs import Redaction
+from .redaction import Redaction
 from .services.public import PublicFiles
 from .services.shared import Services, check_services
 from .services.usage import Ledger

@@ -21,18 +21,17 @@ from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_s
 
 from .app import begin_log, build_app, create_app
 from .assembly import make_function
-from .config import DEFAULT, ENVIRONMENT, FunctionConfig, load_config, read_config
+from .config import DEFAULT, ENVIRONMENT, LOCATION, FunctionConfig, load_config, read_config
+from .config.listing import HEAD, Listing, Row, make_listing, table_of
 from .errors import StartupError
 from .exports import CALLBACKS
 from .invocation import LOGGED_KEY
 from .jsontext import loads
-from .listing import HEAD, Listing, Row, make_listing, table_of
 from .loading import default_source, load_function
+from .redaction import Redaction, one_line
 from .requests import request_id_of
-from .secrets import Redaction, one_line
 from .services.logs import set_up_logging
 from .services.shared import check_services
-from .settings import LOCATION
 from .signatures import ApplicationScheme
 from .startup import folder_ahead, settings_ahead, without_secrets
 

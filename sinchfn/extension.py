@@ -13,8 +13,9 @@ from .assembly import make_function
 from .catchall import RULES, AnyPath, EveryMethod, HostFirst
 from .errors import FunctionError
 from .function import Function
+from .redaction import Redaction
 from .routing import METHODS
-from .services.logs import Redaction, strike_out
+from .services.logs import strike_out
 from .startup import settings_ahead, without_secrets
 from .view import FunctionView
 

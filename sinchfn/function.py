@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .auth import BasicAuth
 from .config import FunctionConfig
 from .exports import CALLBACKS, Export, Exports, Kind
-from .services.logs import Redaction
+from .redaction import Redaction
 from .services.public import PublicFiles
 from .services.shared import Services
 from .services.usage import Ledger

@@ -26,8 +26,9 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
 
 from .errors import StartupError
-from .services.logs import Redaction, make_formatter
-from .services.records import from_users_code
+from .redaction import Redaction
+from .services.logs import make_formatter
+from .services.logs.records import from_users_code
 from .startup import settings_ahead
 
 #: What gunicorn logs when a worker cannot load the app, and its exit status. It would then print the error

@@ -17,8 +17,9 @@ from .errors import SignatureError
 from .exports import CALLBACKS, Kind
 from .function import Hook
 from .invocation import LOGGED_KEY, Invocation
+from .redaction import one_line
 from .requests import FunctionRequest, is_json
-from .services.logs import one_line, request_fields
+from .services.logs import request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
 from .signatures import ApplicationScheme

@@ -11,7 +11,7 @@ from types import ModuleType
 from .config import FunctionConfig, read_config
 from .errors import StartupError
 from .loading import default_source, folder_for, folder_of
-from .secrets import Redaction
+from .redaction import Redaction
 
 
 def settings_ahead(

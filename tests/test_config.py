@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sinchfn import ConfigError, FunctionConfig, SinchFunctions, StartupError, create_app
 from sinchfn.config import ORIGINS, SETTINGS, load_config, read_config
-from sinchfn.secrets import masked, secrets_within
+from sinchfn.redaction import masked, secrets_within
 
 MakeFunction = Callable[..., Path]
 

@@ -42,7 +42,7 @@ from serving import (
 from test_gunicorn import PATIENCE, ROOT, Server, command, gunicorn, started, until
 
 from sinchfn import FunctionError, SinchFunctions, create_app
-from sinchfn.secrets import MASK, Redaction
+from sinchfn.redaction import MASK, Redaction
 from sinchfn.services.logs import RequestFilter, make_formatter
 
 HEAD = re.compile(r"\d\d:\d\d:\d\d (DEBUG|INFO|WARNING|ERROR|CRITICAL) +")

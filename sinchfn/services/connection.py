@@ -6,8 +6,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 #: What SQLite says -> the note, of the file and of the seconds that are waited.
 NOTES = {
@@ -94,28 +95,29 @@ class Connection(sqlite3.Connection):
 class Cursor(sqlite3.Cursor):
     """A cursor of such a connection."""
 
-    connection: Connection
-
     def execute(self, *args: Any) -> Any:
-        return self.connection.in_turn(super().execute, *args)
+        return self._in_turn(super().execute, *args)
 
     def executemany(self, *args: Any) -> Any:
-        return self.connection.in_turn(super().executemany, *args)
+        return self._in_turn(super().executemany, *args)
 
     def executescript(self, *args: Any) -> Any:
-        return self.connection.in_turn(super().executescript, *args)
+        return self._in_turn(super().executescript, *args)
 
     def fetchone(self) -> Any:
-        return self.connection.in_turn(super().fetchone)
+        return self._in_turn(super().fetchone)
 
     def fetchmany(self, *args: Any, **options: Any) -> Any:
-        return self.connection.in_turn(lambda: super(Cursor, self).fetchmany(*args, **options))
+        return self._in_turn(partial(super().fetchmany, **options), *args)
 
     def fetchall(self) -> Any:
-        return self.connection.in_turn(super().fetchall)
+        return self._in_turn(super().fetchall)
 
     def __next__(self) -> Any:
-        return self.connection.in_turn(super().__next__)
+        return self._in_turn(super().__next__)
 
     def close(self) -> None:
-        self.connection.in_turn(super().close)
+        self._in_turn(super().close)
+
+    def _in_turn(self, work: Callable[..., Result], *args: Any) -> Result:
+        return cast(Connection, self.connection).in_turn(work, *args)

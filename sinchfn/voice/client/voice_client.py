@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Self
 
-from ...settings import SETTINGS, VOICE_REGIONS
+from ...config.settings import VOICE_REGIONS, parse_voice_api
 from ...signatures import ApplicationScheme
 from .api import Api
 from .callouts import Callouts
@@ -64,9 +64,8 @@ def base_url(api: str) -> str:
 
     :raises ValueError: it is neither.
     """
-    parse = next(setting.parse for setting in SETTINGS if setting.name == "SINCHFN_VOICE_API")
     try:
-        parsed = str(parse(api))
+        parsed = parse_voice_api(api)
     except ValueError as error:
         shown = repr(api.rpartition("@")[2])  # without a password
         raise ValueError(f"api cannot be {shown}: {error}") from None

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from .errors import ConfigError, did_you_mean
-from .secrets import Redaction, is_secret, is_struck_out, masked_anyhow, secrets_within
+from ..errors import ConfigError, did_you_mean
+from ..redaction import Redaction, is_secret, is_struck_out, masked_anyhow, secrets_within
 from .settings import SETTINGS, Setting
-from .settings import VOICE_REGIONS as VOICE_REGIONS
 from .sources import Manifest, as_text, read_dotenv, read_manifest
 from .spelling import misspelt_secrets, unknown_names
 

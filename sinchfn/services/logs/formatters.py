@@ -10,7 +10,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from ..secrets import Redaction, one_line
+from ...redaction import Redaction, one_line
 from .records import TAKEN, extras_of, fields_of, is_block, logger_of, mark_of, message_of, struck_out, traceback_of
 
 #: Level -> its colour on a terminal.

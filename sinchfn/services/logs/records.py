@@ -14,11 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..secrets import MASK
+from ...redaction import MASK
 
 if TYPE_CHECKING:
-    from ..exports import Export
-    from ..function import Function
+    from ...exports import Export
+    from ...function import Function
 
 #: Deepest nesting of what is given as ``extra``; below it is its repr.
 MAX_DEPTH = 6
@@ -27,7 +27,7 @@ MAX_DEPTH = 6
 UNFIT = " (the arguments of this log call do not fit its text)"
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_NOT_THE_USERS = (str(Path(__file__).parent.parent) + os.sep, "<frozen importlib")
+_NOT_THE_USERS = (str(Path(__file__).parents[2]) + os.sep, "<frozen importlib")
 _LOAD = re.compile(r"^(\w+)@\d+(?=\.|$)")
 
 

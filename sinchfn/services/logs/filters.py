@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ..secrets import Redaction
+from ...redaction import Redaction
 from .records import UNFIT, current_request, fields_of, message_of, struck_out, traceback_of
 
 #: What a format string can name. It is ``-`` where there is none.

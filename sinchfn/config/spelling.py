@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from .errors import did_you_mean
-from .secrets import is_secret
+from ..errors import did_you_mean
+from ..redaction import is_secret
 from .settings import LOCATION, NOT_YET, SETTINGS
 
 #: How much of a name must agree for it to be taken for a misspelt setting of the platform. The ``SINCHFN_`` ones need

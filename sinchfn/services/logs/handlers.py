@@ -1,18 +1,4 @@
-"""The log: sets up where lines go and in which form, and ``context.log``.
-
-Every line goes through the standard :mod:`logging`. A function with an app of its own has one handler, on the root
-logger, which writes to standard error; what Flask, gunicorn (with ``logger_class = "sinchfn.gunicorn.Logger"``),
-libraries and the user's own loggers write has its form, as have warnings and what fails in a thread. In somebody else's
-app the handlers are theirs; there only secrets are struck out, see :func:`strike_out`.
-
-Each line says which request it belongs to. ``context.log`` knows its request from any thread. Other loggers know it in
-the handler, in async handlers and their tasks, in ``asyncio.to_thread`` and while an answer is streamed, but not in a
-thread that the handler starts, unless it hands on its context::
-
-    pool.submit(contextvars.copy_context().run, work, item)
-
-Not covered: what is printed, and what a program that is started writes.
-"""
+"""Where lines go: the handler of a function's own app, the handlers of a host, and ``context.log``."""
 
 from __future__ import annotations
 
@@ -24,16 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from ..secrets import Redaction as Redaction
-from ..secrets import one_line as one_line
-from .filters import RedactionFilter as RedactionFilter
-from .filters import RequestFilter as RequestFilter
-from .filters import RequestRedactionFilter
+from ...redaction import Redaction
+from .filters import RedactionFilter, RequestRedactionFilter
 from .formatters import JsonFormatter, PlatformFormatter, TextFormatter
-from .records import RequestFields, free_names, logger_of
-from .records import bound_to as bound_to
-from .records import current_request as current_request
-from .records import request_fields as request_fields
+from .records import RequestFields, bound_to, current_request, free_names, logger_of, request_fields
 
 _log = logging.getLogger("sinchfn")
 

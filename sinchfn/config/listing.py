@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .config import DEFAULT, FunctionConfig, default_of
-from .secrets import MASK, Redaction, masked, masked_anyhow, one_line
+from ..redaction import MASK, Redaction, masked, masked_anyhow, one_line
+from .function_config import DEFAULT, FunctionConfig, default_of
 from .settings import LOCATION, SETTINGS
 
 #: Least width, in characters, that has room for all columns. In a narrower one each row has one line and no more: what

@@ -11,7 +11,7 @@ from typing import Any
 from dotenv.parser import Binding, parse_stream
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
-from . import jsontext
+from .. import jsontext
 
 #: How much of a key of ``sinch.json`` must agree with one of ours for it to be taken for a misspelt one.
 NEAR_KEY = 0.85

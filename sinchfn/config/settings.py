@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .credentials import decode_secret, encode_key
-from .errors import did_you_mean
+from ..credentials import decode_secret, encode_key
+from ..errors import did_you_mean
 
 Parse = Callable[[str], Any]
 
@@ -108,7 +108,11 @@ _storage_url = _service_url(
 )
 
 
-def _voice_api(text: str) -> str:
+def parse_voice_api(text: str) -> str:
+    """A region, or the base URL of the v1 voice API.
+
+    :raises ValueError: it is neither.
+    """
     try:
         return _url(text) if "://" in text else _one_of(*VOICE_REGIONS)(text)
     except ValueError:
@@ -204,7 +208,7 @@ SETTINGS = (
     Setting("SMS_SERVICE_PLAN_ID", "service plan of the SMS API; context.sms"),
     Setting("SMS_REGION", "region of the SMS API", _one_of("us", "eu"), "us"),
     Setting("ENABLE_NUMBERS_API", "whether there is a context.numbers", _flag, "false"),
-    Setting("SINCHFN_VOICE_API", "region or base URL of the API behind context.voice.v1", _voice_api, "global"),
+    Setting("SINCHFN_VOICE_API", "region or base URL of the API behind context.voice.v1", parse_voice_api, "global"),
     Setting("SINCHFN_CACHE_URL", "where the cache lives", _cache_url, "sqlite:data/cache.db", "memory:"),
     Setting("SINCHFN_STORAGE_URL", "where stored files live", _storage_url, "file:storage"),
     Setting("SINCHFN_DATABASE", "the SQLite file behind context.database", _database, "data/function.db"),
