@@ -383,21 +383,23 @@ def test_the_image_runs_without_root_on_a_read_only_root(shared: dict[str, str],
     assert user is not None
     if os.geteuid() != 0 or not _can_unshare():
         pytest.skip("needs root, and mount namespaces")
-    machine = Machine("one", Path(f"/srv/sinchfn-{os.getpid()}"), shared)
+    folder = Path(f"/srv/sinchfn-{os.getpid()}")
+    machine = Machine("one", folder, {**shared, "TMPDIR": str(folder / "tmp")})
     script = f"""
         set -e
         mount --make-rprivate /
-        {_opened_to_all(Path(sys.base_prefix))}
+        {_opened_to_all(Path(sys.base_prefix), ROOT)}
         mount --bind {machine.folder} {machine.folder}
         mount --bind {machine.data} {machine.data}
         mount -o remount,ro,bind {machine.folder}
         mount -o remount,ro,bind /
-        mount -t tmpfs tmpfs /tmp
+        mount -t tmpfs tmpfs {machine.folder / "tmp"}
         exec setpriv --reuid {user[1]} --regid {user[2]} --clear-groups --no-new-privs --bounding-set=-all \\
             gunicorn wsgi:app
     """
     try:
         machine.lay_out()
+        (folder / "tmp").mkdir()
         os.chown(machine.data, int(user[1]), int(user[2]))
         machine.start("unshare", "--mount", "sh", "-c", script)
         assert said(callback(machine.port, event="ice", callid="call-8", cli="4677")) == "Welcome."
@@ -411,17 +413,24 @@ def test_the_image_runs_without_root_on_a_read_only_root(shared: dict[str, str],
         shutil.rmtree(machine.folder)
 
 
-def _opened_to_all(python: Path) -> str:
-    """Commands that make the interpreter one that any user may run, wherever it is installed."""
-    closed = [parent for parent in python.parents if not parent.stat().st_mode & 0o001]
-    if not closed:
-        return ""
-    return f"""
-        mount --bind {python} /mnt
-        mount -t tmpfs -o mode=755 tmpfs {closed[-1]}
-        mkdir -p {python}
-        mount --bind /mnt {python}
-    """
+def _opened_to_all(*needed: Path) -> str:
+    """Commands that let any user reach what is needed to run the machine, wherever it is installed."""
+    closed = {path: _closed_above(path) for path in needed if _closed_above(path)}
+    kept = [(path, f"/mnt/{number}") for number, path in enumerate(closed)]
+    return "\n".join(
+        [
+            "mount -t tmpfs -o mode=755 tmpfs /mnt",
+            *(f"mkdir {place} && mount --bind {path} {place}" for path, place in kept),
+            *(f"mount -t tmpfs -o mode=755 tmpfs {folder}" for folder in sorted({str(one) for one in closed.values()})),
+            *(f"mkdir -p {path} && mount --bind {place} {path}" for path, place in kept),
+        ]
+    )
+
+
+def _closed_above(path: Path) -> Path | None:
+    """The topmost folder on the way that not everybody may enter."""
+    closed = [parent for parent in path.parents if not parent.stat().st_mode & 0o001]
+    return closed[-1] if closed else None
 
 
 def _can_unshare() -> bool:
