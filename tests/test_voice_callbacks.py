@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sinchfn.payloads import EXPECTED, Caseless, KeyValue, KeyValues, Wire, WireObject
 from sinchfn.voice.callbacks import EVENTS as CALLBACKS
 from sinchfn.voice.callbacks import (
     AceRequest,
@@ -29,7 +30,6 @@ from sinchfn.voice.callbacks import (
     PieRequest,
     Price,
 )
-from sinchfn.voice.payloads import EXPECTED, Caseless, KeyValue, KeyValues, Wire, WireObject
 
 EVENTS = {
     path.stem: json.loads(path.read_text("utf-8"))
@@ -376,7 +376,7 @@ class TestWrongTypes:
         data = IceRequest({wire_name: wrong})
         for _ in range(3):
             assert getattr(data, attribute_of(wire_name)) is None
-        assert [(record.name, record.levelno) for record in caplog.records] == [("sinchfn.voice", logging.WARNING)]
+        assert [(record.name, record.levelno) for record in caplog.records] == [("sinchfn.payloads", logging.WARNING)]
         assert caplog.messages == [logged]
         assert data[wire_name] is wrong
 

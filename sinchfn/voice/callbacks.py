@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from marshmallow import fields
 
-from .payloads import Amount, Flag, Instant, Items, Pairs, Part, Whole, Wire, WireObject, Word
+from ..payloads import Amount, Flag, Instant, Items, Pairs, Part, Whole, Wire, WireObject, Word
 
 
 class Price(WireObject):

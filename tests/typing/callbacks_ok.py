@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, assert_type
 
+from sinchfn.payloads import Caseless, KeyValue, KeyValues
 from sinchfn.voice.callbacks import (
     EVENTS,
     AceRequest,
@@ -19,7 +20,6 @@ from sinchfn.voice.callbacks import (
     PieRequest,
     Price,
 )
-from sinchfn.voice.payloads import Caseless, KeyValue, KeyValues
 
 
 def common(data: CallbackRequest) -> None:

@@ -8,9 +8,9 @@ from typing import assert_type
 
 from sinchfn import AceSvamlBuilder, DiceRequest, IceRequest, create_ice_builder, create_menu
 from sinchfn.errors import VoiceApiError
+from sinchfn.payloads import Caseless
 from sinchfn.services.clients import Clients
 from sinchfn.voice.client import CallDetails, Callout, CalloutDestination, Conference, Participant, VoiceClient
-from sinchfn.voice.payloads import Caseless
 
 client = VoiceClient("key", "c2VjcmV0", api="euc1", timeout=3)
 alice: CalloutDestination = {"type": "sip", "endpoint": "alice@sip.example.com"}

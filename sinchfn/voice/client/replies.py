@@ -10,8 +10,8 @@ from functools import cached_property
 
 from marshmallow import fields
 
+from ...payloads import Flag, Instant, Items, Part, Whole, Wire, WireObject, Word
 from ..callbacks import Destination, Price
-from ..payloads import Flag, Instant, Items, Part, Whole, Wire, WireObject, Word
 
 
 class Callout(WireObject):

@@ -1,4 +1,4 @@
-"""JSON objects of the platform, read lazily and tolerantly: what the typed callbacks are made of.
+"""JSON objects of the platform, read lazily and tolerantly: what typed callbacks, messages and events are made of.
 
 An attribute is deserialized by its marshmallow field when it is first read, and kept; a whole-payload load would
 cost more than the rest of the request. Nothing is ever refused: what is absent, null or of the wrong type reads as
@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
 
 from marshmallow import ValidationError, fields
 
-from ..timestamps import read_timestamp
+from .timestamps import read_timestamp
 
-_log = logging.getLogger("sinchfn.voice")
+_log = logging.getLogger("sinchfn.payloads")
 
 #: How a log line names what was found in the JSON.
 JSON_TYPES: Mapping[type, str] = MappingProxyType(
