@@ -1,8 +1,4 @@
-"""Signature schemes: one small class per scheme, and the table of the exports that each one guards.
-
-Text comes as WSGI gives it: each character of a header or path is one byte (latin-1). It becomes bytes again here, at
-the border; everything behind computes and compares bytes.
-"""
+"""The scheme of the Voice v1 API: its callbacks, and requests to it."""
 
 from __future__ import annotations
 
@@ -16,16 +12,10 @@ from itertools import product
 from types import MappingProxyType
 from urllib.parse import quote, unquote_to_bytes
 
-from .credentials import decode_secret, encode_key
-from .errors import SignatureError
-from .timestamps import read_timestamp, write_timestamp
-
-#: Scheme -> the exports it guards. Other spellings (case, `-`, `_`) of a name are guarded too.
-GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "application": ("ice", "ace", "pie", "dice", "notify"),
-    }
-)
+from ..credentials import decode_secret, encode_key
+from ..errors import SignatureError
+from ..timestamps import read_timestamp, write_timestamp
+from .border import bytes_of, check_age, check_tolerance, quoted
 
 #: Content types that a proxy may have changed or dropped; one official SDK signs the word "undefined" for none.
 CONTENT_TYPES = (
@@ -49,11 +39,6 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType(
 _CREDENTIALS = re.compile(rb"([^ :]+):([A-Za-z0-9+/]+={0,2})")
 
 
-def scheme_of(export_name: str) -> str | None:
-    """The scheme that guards an export, looked up without case, `-` and `_`; `None` for one that no scheme guards."""
-    return _SCHEME_BY_EXPORT.get(_plain(export_name))
-
-
 class ApplicationScheme:
     """Voice v1 callbacks, and requests to the v1 API: `Authorization: application <key>:<signature>`.
 
@@ -72,8 +57,7 @@ class ApplicationScheme:
 
     def __init__(self, key: str, secret: str, *, tolerance: float = 300) -> None:
         encoded = encode_key(key)
-        if not tolerance >= 0:  # also refuses NaN, which would let every age pass
-            raise ValueError(f"the tolerance is {tolerance} s: it cannot be less than 0")
+        check_tolerance(tolerance)
         self._key = encoded
         # Keyed once and copied per request: that is faster, and the secret itself is not kept.
         self._keyed = hmac.new(decode_secret(secret), digestmod="sha256")
@@ -133,7 +117,8 @@ class ApplicationScheme:
             raise SignatureError(
                 "the signature differs: the secret, path, content type, timestamp or body is not what was signed"
             )
-        self._check_age(timestamp, time.time() if now is None else now)
+        age = (time.time() if now is None else now) - _seconds(timestamp)
+        check_age("x-timestamp", age, back=self.tolerance, ahead=self.tolerance)
 
     def explain(
         self,
@@ -176,9 +161,9 @@ class ApplicationScheme:
             raise SignatureError(
                 "there is no Authorization header: signing may have to be switched on for the application"
             )
-        scheme, space, credentials = _bytes("Authorization", authorization).partition(b" ")
+        scheme, space, credentials = bytes_of("Authorization", authorization).partition(b" ")
         if space and scheme.lower() != b"application":
-            named = f", {_quoted(scheme.decode('ascii')[:20])}" if scheme.isalpha() else ""
+            named = f", {quoted(scheme.decode('ascii')[:20])}" if scheme.isalpha() else ""
             raise SignatureError(f"Authorization is of another scheme{named}: it must be application")
         match = _CREDENTIALS.fullmatch(credentials)
         if match is None:
@@ -189,11 +174,11 @@ class ApplicationScheme:
 
     def _signature(self, method: str, path: str, content_type: str, timestamp: str, md5: bytes) -> bytes:
         lines = (
-            _bytes("the method", method.upper()),
+            bytes_of("the method", method.upper()),
             md5,
-            _bytes("Content-Type", content_type),
-            b"x-timestamp:" + _bytes("x-timestamp", timestamp),
-            _bytes("the path", path),
+            bytes_of("Content-Type", content_type),
+            b"x-timestamp:" + bytes_of("x-timestamp", timestamp),
+            bytes_of("the path", path),
         )
         text = b"\n".join(lines)
         if text.count(b"\n") != len(lines) - 1:
@@ -210,27 +195,6 @@ class ApplicationScheme:
         except SignatureError:  # one of the guesses cannot stand in a request
             return False
         return hmac.compare_digest(claimed, expected)
-
-    def _check_age(self, timestamp: str, now: float) -> None:
-        age = now - _seconds(timestamp)
-        if abs(age) > self.tolerance:
-            when = "old" if age > 0 else "in the future"
-            raise SignatureError(f"x-timestamp is {abs(age):.1f} s {when}, the tolerance is {self.tolerance:g} s")
-
-
-def _plain(export_name: str) -> str:
-    return export_name.lower().replace("-", "").replace("_", "")
-
-
-_SCHEME_BY_EXPORT = {_plain(export): scheme for scheme, exports in GUARDED.items() for export in exports}
-
-
-def _bytes(what: str, text: str) -> bytes:
-    """The bytes of a text from WSGI."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise SignatureError(f"{what} has characters that cannot stand in an HTTP request") from None
 
 
 def _required(timestamp: str | None) -> str:
@@ -271,9 +235,4 @@ def _guesses(part: str, own: str, others: Iterable[str]) -> list[tuple[str, str]
     """What came, then each of `others`, with a clause that says how it differs."""
     clause = DIFFERENCES[part]
     differing = (other for other in dict.fromkeys(others) if other != own)
-    return [(own, ""), *((other, clause.format(_quoted(other), _quoted(own))) for other in differing)]
-
-
-def _quoted(text: str) -> str:
-    """A text of the request for a log line: escaped, cut."""
-    return '"' + repr(text[:200])[1:-1] + '"'
+    return [(own, ""), *((other, clause.format(quoted(other), quoted(own))) for other in differing)]

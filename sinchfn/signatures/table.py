@@ -1,0 +1,38 @@
+"""Which scheme guards which export, and the settings that each scheme needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+#: Scheme -> the exports it guards. Other spellings (case, `-`, `_`) of a name are guarded too.
+GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "application": ("ice", "ace", "pie", "dice", "notify"),
+        "nonce": ("conversationWebhook", "smsWebhook"),
+        "elevenlabs": ("elevenLabsWebhook",),
+        "init-secret": ("elevenLabsInitWebhook",),
+    }
+)
+
+#: Scheme -> the settings without which it cannot verify.
+VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "application": ("VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET"),
+        "nonce": ("CONVERSATION_WEBHOOK_SECRET",),
+        "elevenlabs": ("ELEVENLABS_WEBHOOK_SECRET",),
+        "init-secret": ("ELEVENLABS_INIT_SECRET",),
+    }
+)
+
+
+def scheme_of(export_name: str) -> str | None:
+    """The scheme that guards an export, looked up without case, `-` and `_`; `None` for one that no scheme guards."""
+    return _SCHEME_BY_EXPORT.get(_plain(export_name))
+
+
+def _plain(export_name: str) -> str:
+    return export_name.lower().replace("-", "").replace("_", "")
+
+
+_SCHEME_BY_EXPORT = {_plain(export): scheme for scheme, exports in GUARDED.items() for export in exports}
