@@ -14,14 +14,6 @@ from .border import Body, Key, TextSecret, pieces_of
 LARGEST_BODY = 1 << 20
 
 
-def _compact(body: bytes) -> bytes:
-    return json.dumps(jsontext.loads(body), ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _spaced(body: bytes) -> bytes:
-    return json.dumps(jsontext.loads(body)).encode()
-
-
 def _with_newline(body: bytes) -> bytes:
     return body + b"\n"
 
@@ -34,14 +26,22 @@ def _with_lf(body: bytes) -> bytes:
     return body.replace(b"\r\n", b"\n")
 
 
-#: How a body may have looked when it was signed -> how to make it from what came. The likeliest first.
+def _compact(body: bytes) -> bytes:
+    return json.dumps(jsontext.loads(body), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _spaced(body: bytes) -> bytes:
+    return json.dumps(jsontext.loads(body)).encode()
+
+
+#: How a body may have looked when it was signed -> how to make it from what came. The least change first.
 BODIES: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
     {
-        "the body as JSON without spaces": _compact,
-        "the body as JSON with spaces after comma and colon": _spaced,
         "the body with a line break at its end": _with_newline,
         "the body without the line break at its end": _without_newline,
         "the body with LF for CR LF": _with_lf,
+        "the body as JSON without spaces": _compact,
+        "the body as JSON with spaces after comma and colon": _spaced,
     }
 )
 
