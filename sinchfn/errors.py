@@ -31,6 +31,14 @@ class SvamlError(SinchfnError, ValueError):
     """SVAML that the platform would refuse. The message says what is wrong and what is allowed."""
 
 
+class MessageError(SinchfnError, ValueError):
+    """A message that the Conversation API would refuse. The message says what is wrong and what is allowed."""
+
+
+class AgentError(SinchfnError, ValueError):
+    """What an agent's conversation cannot be started with. The message says what is wrong and what is allowed."""
+
+
 class AnswerError(SinchfnError, TypeError):
     """A handler returned what cannot be sent. The message is for the log: it says what, and what is allowed."""
 

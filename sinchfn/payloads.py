@@ -157,6 +157,15 @@ class Amount(fields.Decimal):
         return super()._validated(value)
 
 
+class Number(fields.Float):
+    """A finite number; `true` and `"1.5"` are none."""
+
+    def _validated(self, value: Any) -> float:
+        if not isinstance(value, int | float):
+            raise self.make_error("validator_failed")
+        return super()._validated(value)
+
+
 class Instant(fields.Field[datetime]):
     """A date-time in any form the platform uses, as an aware `datetime` in UTC."""
 
@@ -178,6 +187,41 @@ class Items(fields.Field[tuple[Any, ...]]):
         if not isinstance(value, list):
             raise self.make_error("validator_failed")
         return tuple(value)
+
+
+class Entries(fields.Field[dict[str, Any]]):
+    """An object whose fields nothing describes: kept as it came, and not to be changed."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self.make_error("validator_failed")
+        return value
+
+
+class Texts(fields.Field[tuple[str, ...]]):
+    """An array of strings."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[str, ...]:
+        return tuple(_strings(self, value))
+
+
+class Words(fields.Field[tuple[Caseless, ...]]):
+    """An array of strings of an open enumeration."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[Caseless, ...]:
+        return tuple(map(Caseless, _strings(self, value)))
+
+
+def _strings(field: fields.Field[Any], value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise field.make_error("validator_failed")
+    return value
 
 
 class Pairs(fields.Field[KeyValues]):
@@ -215,6 +259,21 @@ class Part(fields.Field[ShapeT]):
         return self.shape(value, attr or "")
 
 
+class Parts(fields.Field[tuple[ShapeT, ...]]):
+    """An array of objects of one shape; their own fields are read only when they are asked for."""
+
+    def __init__(self, shape: type[ShapeT]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
+    ) -> tuple[ShapeT, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.make_error("validator_failed")
+        return tuple(self.shape(item, f"{attr or ''}[{index}]") for index, item in enumerate(value))
+
+
 #: Field type -> what it takes, as a log line says it.
 EXPECTED: Mapping[type[fields.Field[Any]], str] = MappingProxyType(
     {
@@ -223,10 +282,15 @@ EXPECTED: Mapping[type[fields.Field[Any]], str] = MappingProxyType(
         Whole: "an integer",
         Flag: "a boolean",
         Amount: "a finite number",
+        Number: "a finite number",
         Instant: "an ISO 8601 date-time",
         Items: "an array",
+        Entries: "an object",
+        Texts: "an array of strings",
+        Words: "an array of strings",
         Pairs: 'an array of {"key": string, "value": string}',
         Part: "an object",
+        Parts: "an array of objects",
     }
 )
 

@@ -400,7 +400,7 @@ class TestWrongTypes:
 
     def test_every_type_of_field_says_what_it_expects(self) -> None:
         used = {type(wire.field) for shape in SHAPES for wire in wires(shape).values()}
-        assert used == set(EXPECTED)
+        assert used <= set(EXPECTED)
 
 
 HUGE = st.sampled_from([19, 400, 5000]).map(lambda digits: -(10**digits))  # the last is too long for `str`
