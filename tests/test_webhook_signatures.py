@@ -192,6 +192,7 @@ class TestReasons:
             ({SIGNATURE: ""}, f"there is no {SIGNATURE} header"),
             ({SIGNATURE: "abc"}, f"{SIGNATURE} is malformed"),
             ({SIGNATURE: "a" * 64}, f"{SIGNATURE} is malformed"),
+            ({SIGNATURE: "_" * 43 + "="}, f"{SIGNATURE} is malformed"),
             ({SIGNATURE: "\u20ac"}, f"{SIGNATURE} has characters that cannot stand in an HTTP request"),
             ({SIGNATURE: "A" * 43 + "="}, "the signature differs"),
             ({ALGORITHM: None}, f"there is no {ALGORITHM} header"),

@@ -14,3 +14,6 @@ from .shared_secret import SharedSecretScheme as SharedSecretScheme
 from .table import GUARDED as GUARDED
 from .table import VARIABLES as VARIABLES
 from .table import scheme_of as scheme_of
+
+#: Any of them.
+Scheme = ApplicationScheme | WebhookScheme
