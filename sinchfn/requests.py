@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
-from typing import IO, Any, NoReturn
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from flask import Request
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException
 
 from . import jsontext
+from .bodies import SpooledBody, cut, read_body
 
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
@@ -41,6 +43,7 @@ class Incoming:
     __slots__ = (
         "_body",
         "_json",
+        "_spooled",
         "called",
         "environ",
         "limit",
@@ -67,18 +70,30 @@ class Incoming:
             # Never sent by a client in its senses; Werkzeug would fail on it wherever the query is read.
             request.query_string = quote(request.query_string, safe="=&;%+").encode()
         self.request_id = request_id_of(self.environ)
-        self._body: bytes | HTTPException | None = None
+        self._body: bytes | SpooledBody | HTTPException | None = None
+        self._spooled = False
         self._json: Any = self  # stands for: not parsed yet
 
-    @property
-    def body(self) -> bytes:
-        """The raw body.
+    def allow(self, limit: int, *, spooled: bool = False) -> None:
+        """Another limit for the body, once it is known who answers. Too late for one that was read already.
 
-        :raises HTTPException: 413 above the limit, 400 when it breaks off.
+        :param limit: bytes.
+        :param spooled: keep it in a file if it is large. Then :meth:`close` gives the file up.
         """
+        self.limit = limit
+        self._spooled = spooled
+
+    def receive(self) -> None:
+        """Read the body, if that has not been done; a spooled one is not loaded.
+
+        :raises HTTPException: 413 above the limit, 400 when it breaks off, 503 when a spooled one cannot be kept.
+        """
+        self._received()
+
+    def _received(self) -> bytes | SpooledBody:
         if self._body is None:
             try:
-                self._body = read_body(self.request, self.limit)
+                self._body = read_body(self.request, self.limit, spooled=self._spooled)
             except HTTPException as error:
                 self._body = error  # a second try would only read on behind the part that was refused
         if isinstance(self._body, HTTPException):
@@ -86,74 +101,55 @@ class Incoming:
         return self._body
 
     @property
+    def body(self) -> bytes:
+        """The raw body, whole; a spooled one is loaded each time.
+
+        :raises HTTPException: as for :meth:`receive`.
+        """
+        kept = self._body if isinstance(self._body, bytes) else self._received()
+        return kept if isinstance(kept, bytes) else kept.open().read()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The raw body in pieces of 64 KiB, from its beginning; as often as you like.
+
+        :raises HTTPException: as for :meth:`receive`.
+        """
+        kept = self._received()
+        return cut(kept) if isinstance(kept, bytes) else kept.pieces()
+
+    def open_body(self) -> BinaryIO:
+        """The raw body as a binary file that can seek; a new one each time, at its beginning.
+
+        :raises HTTPException: as for :meth:`receive`.
+        """
+        kept = self._received()
+        return BytesIO(kept) if isinstance(kept, bytes) else kept.open()
+
+    @property
     def size(self) -> int:
-        """Length of the body, as far as it was read."""
-        return len(self._body) if isinstance(self._body, bytes) else 0
+        """Bytes of the body, if it was read and not refused; else 0."""
+        if isinstance(self._body, bytes):
+            return len(self._body)
+        return self._body.size if isinstance(self._body, SpooledBody) else 0
+
+    def close(self) -> None:
+        """Give a spooled body up: it cannot be read any more. Doing it twice is fine."""
+        if isinstance(self._body, SpooledBody):
+            self._body.close()
 
     @property
     def json(self) -> Any:
         """The value of a JSON body.
 
-        :raises HTTPException: as for :attr:`body`; 400 when it is not JSON.
+        :raises HTTPException: as for :meth:`receive`; 400 when it is not JSON.
         """
         if self._json is self:
             self._json = _parse_json(self.body)
         return self._json
 
 
-def read_body(request: Request, limit: int) -> bytes:
-    """The raw body of a request; Flask's own ``request`` can read it again afterwards.
-
-    :raises HTTPException: 413 above the limit, 400 when it breaks off.
-    """
-    environ = request.environ
-    request.max_form_memory_size = limit  # Flask would stop at half a megabyte
-    if "stream" in request.__dict__:  # a hook of the host looked at the body before us; Flask has kept it
-        data = request.get_data()
-        return data if len(data) <= limit else _refuse_size(limit)
-    announced = environ.get("CONTENT_LENGTH")
-    if not announced and not environ.get("wsgi.input_terminated"):
-        return b""
-    # Straight from the server: Werkzeug's wrapping of the stream costs more than the rest of the parsing.
-    data = _read(environ["wsgi.input"], _length(announced, limit), limit)
-    environ["wsgi.input"] = BytesIO(data)
-    environ["CONTENT_LENGTH"] = str(len(data))
-    return data
-
-
 def _decoded(path: str) -> str:
     return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
-
-
-def _length(announced: str | None, limit: int) -> int | None:
-    if not announced:
-        return None
-    if not announced.isdecimal():
-        raise BadRequest("The Content-Length is not a number.")
-    # Longer than any limit can be: int() would take its time over a text of a million digits.
-    if len(announced) > 18 or int(announced) > limit:
-        _refuse_size(limit)
-    return int(announced)
-
-
-def _read(stream: IO[bytes], length: int | None, limit: int) -> bytes:
-    wanted = limit + 1 if length is None else length
-    data = b""
-    try:
-        while len(data) < wanted and (chunk := stream.read(wanted - len(data))):
-            data = data + chunk if data else chunk
-    except Exception as error:
-        # Each server has exceptions of its own for a chunked body that is malformed or breaks off.
-        raise BadRequest(f"The body could not be read: {type(error).__name__}.") from error
-    if len(data) > limit:
-        _refuse_size(limit)
-    if length is not None and len(data) < length:
-        raise BadRequest(f"The body broke off after {len(data)} of {length} bytes.")
-    return data
-
-
-def _refuse_size(limit: int) -> NoReturn:
-    raise RequestEntityTooLarge(f"The body is larger than {limit} bytes, the limit set by SINCHFN_MAX_BODY.")
 
 
 def _parse_json(body: bytes) -> Any:
@@ -186,10 +182,13 @@ class FunctionRequest:
         self.method = incoming.method
         #: the path below the function's mount, decoded; begins with a slash
         self.path = "/" + incoming.path.lstrip("/")
-        #: the body as it came
-        self.raw_body = incoming.body
         #: the request id, as in ``context.request_id``
         self.id = incoming.request_id
+
+    @cached_property
+    def raw_body(self) -> bytes:
+        """The body as it came, whole."""
+        return self._incoming.body
 
     @property
     def headers(self) -> Headers:
@@ -237,7 +236,7 @@ class FunctionRequest:
 
         :raises BadRequest: it is not JSON. A handler that does not catch it answers 400.
         """
-        return self._incoming.json if self.raw_body else None
+        return self._incoming.json if self._incoming.size else None
 
     @cached_property
     def body(self) -> Any:
@@ -245,7 +244,7 @@ class FunctionRequest:
 
         :raises BadRequest: it is not what its content type says.
         """
-        if not self.raw_body:
+        if not self._incoming.size:
             return None
         mimetype = self._request.mimetype
         if is_json(mimetype):
