@@ -12,7 +12,7 @@ from flask import Response
 from . import jsontext
 from .address import public_base
 from .errors import AnswerError
-from .exports import Export
+from .exports import Export, Reads
 from .invocation import Invocation
 from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
 from .voice.streams import stream_url
@@ -30,7 +30,7 @@ _NOTHING = b"{}"
 
 def without_handler(export: Export) -> Response:
     """The answer for a callback that the function has no handler for."""
-    return json_response(200, WITHOUT_HANDLER.get(export.name, {}))
+    return json_response(200, WITHOUT_HANDLER.get(export.meaning, {}))
 
 
 def voice_response(value: Any, invocation: Invocation) -> Response:
@@ -39,7 +39,7 @@ def voice_response(value: Any, invocation: Invocation) -> Response:
     :raises AnswerError: it is no SVAML, and ``SINCHFN_SVAML`` is ``strict``.
     """
     # The platform logs an error for an empty body, so there is always at least `{}` (Azure-Samples, seen on DICE).
-    if value is None or invocation.export.name in UNANSWERED:
+    if value is None or invocation.export.meaning in UNANSWERED:
         return make_response(200, _NOTHING, JSON)
     if isinstance(value, Svaml | SvamlBuilder):
         return json_response(200, _with_urls(value.build(), invocation))  # built by rules, so not checked again
@@ -48,11 +48,49 @@ def voice_response(value: Any, invocation: Invocation) -> Response:
     return _checked_response(value, invocation)
 
 
+def webhook_response(value: Any, invocation: Invocation) -> Response:
+    """The answer that a webhook handler's return value means: 200 ``{}`` if it is nothing.
+
+    :raises AnswerError: it means none.
+    """
+    reads = invocation.export.reads
+    if reads is Reads.AGENT_INIT:
+        return _initiation_response(value)
+    if reads is Reads.CONVERSATION:
+        _warn_of_unsent(value, invocation)
+    return json_response(200, {}) if value is None else to_response(value)
+
+
+def _initiation_response(value: Any) -> Response:
+    from .agents import ConversationInit, initiation_answer
+
+    if not (
+        value is None or isinstance(value, ConversationInit) or (isinstance(value, dict) and "statusCode" not in value)
+    ):
+        return to_response(value)
+    try:
+        return json_response(200, initiation_answer(value))
+    except (TypeError, ValueError) as error:
+        raise AnswerError(f"its answer is no personalisation: {error}") from error
+
+
+def _warn_of_unsent(value: Any, invocation: Invocation) -> None:
+    from .conversation import ConversationMessage
+
+    if isinstance(value, ConversationMessage):
+        _log.warning(
+            "%s returned a message, which does not send it: the platform ignores what is answered. "
+            "Write: message.send(self.context.conversation)",
+            invocation.handler_name,
+        )
+
+
 def _from_dict(value: dict[Any, Any], invocation: Invocation) -> Response:
     text = dumped(value)
     passed = invocation.function.passed
-    if not passed.has(invocation.export.name, text) and _check(value, invocation):
-        passed.add(invocation.export.name, text)
+    event = invocation.export.meaning
+    if not passed.has(event, text) and _check(value, invocation):
+        passed.add(event, text)
     published = _with_urls(value, invocation)
     return make_response(200, text.encode(), JSON) if published is value else json_response(200, published)
 
@@ -89,7 +127,7 @@ def _json_of(response: Response, value: Any) -> Any:
 
 def _check(answer: Any, invocation: Invocation) -> bool:
     """Whether nothing at all is to be said about the answer."""
-    found = check_svaml(answer, invocation.export.name)
+    found = check_svaml(answer, invocation.export.meaning)
     name = invocation.export.name
     for warning in found.warnings:
         _log.warning("The answer of %s: %s", name, warning)

@@ -11,22 +11,25 @@ from flask.helpers import get_debug_flag
 from .auth import Entries
 from .config import FunctionConfig, load_config
 from .errors import FunctionError
-from .exports import read_exports
+from .exports import controllers_of, mapped_route, read_exports
 from .function import Function
 from .hooks import HOOKS
+from .invocation import GIVEN
 from .loading import default_source, folder_of, load_function
+from .middleware import wrapped
 from .protection import (
     application_secret,
     auth_entries,
     basic_auth,
-    callback_guard,
     closed_warnings,
     gated_exports,
+    guards,
 )
 from .redaction import Redaction
 from .services.public import PublicFiles
 from .services.shared import Services, check_services
 from .services.usage import Ledger
+from .setting_up import set_up
 from .voice.streams import stream_key
 
 
@@ -44,9 +47,13 @@ def make_function(
     """
     module = load_function(source if source is not None else default_source(overrides))
     config = load_config(folder_of(module), overrides, debug=get_debug_flag() if debug is None else debug)
-    exports = read_exports(module)
+    services = Services(config)
+    application = set_up(module, services, config)
+    exports = read_exports(module, [mapped_route(*mapped) for mapped in application._mapped])
+    plans = {kind: services.plan(kind, GIVEN, kind.__name__) for kind in controllers_of(module)}
+    services.check(GIVEN)
     entries = auth_entries(module)
-    guard, guard_warnings = callback_guard(config, exports)
+    schemes, guard_warnings = guards(config, exports)
     gated, gate_warnings = gated_exports(entries, exports, module)
     basic = basic_auth(config)
     ledger = _ledger(config)
@@ -58,11 +65,16 @@ def make_function(
         redact=Redaction(config.secrets()),
         hooks=HOOKS,
         gated=gated,
-        schemes=guard,
+        schemes=schemes,
         stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], application_secret(config)),
         public=_public_files(config.folder, entries),
         ledger=ledger,
-        services=Services(config),
+        services=services,
+        plans=plans,
+        handlers={
+            export: wrapped(export.handler, tuple(application._middleware)) for export in exports if export.handler
+        },
+        has_landing_page=bool(application.landing_page_enabled),
         url_prefix=_prefix(url_prefix),
         embedded=embedded,
         warnings=(

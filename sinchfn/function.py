@@ -8,13 +8,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from .auth import BasicAuth
-from .config import FunctionConfig
-from .exports import CALLBACKS, Export, Exports, Kind
+from .config import DEFAULT, FunctionConfig
+from .controllers import SinchController
+from .exports import Export, Exports, Handler, Row
+from .injection import Plan
 from .redaction import Redaction
 from .services.public import PublicFiles
 from .services.shared import Services
 from .services.usage import Ledger
-from .signatures import ApplicationScheme
+from .signatures import Scheme
 
 if TYPE_CHECKING:
     from .invocation import Invocation
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 #: How many answers are remembered as faultless, and the longest text of one that is, in characters.
 PASSED_ANSWERS = 256
 PASSED_LENGTH = 8192
+
+#: Largest body in bytes where agents send the audio of a call, unless ``SINCHFN_MAX_BODY`` is set.
+LARGE_BODY = 32 << 20
 
 Hook = Callable[["Invocation"], None]
 
@@ -57,14 +62,20 @@ class Function:
     hooks: Mapping[str, tuple[Hook, ...]]
     #: names of the exports that Basic auth gates
     gated: frozenset[str]
-    #: what verifies signed calls, by the name of the scheme; empty when that is switched off or not possible
-    schemes: Mapping[str, ApplicationScheme]
+    #: what verifies signed calls, by the name of the scheme; without those that are switched off or not possible
+    schemes: Mapping[str, Scheme]
     #: key for the tokens of stream URLs; None when there is no secret to sign with
     stream_key: bytes | None
     public: PublicFiles | None
     ledger: Ledger | None
-    #: what the context offers
+    #: what the context offers, and what the function has registered
     services: Services
+    #: how each controller is made
+    plans: Mapping[type[SinchController], Plan]
+    #: what is called for each export: its handler, with the function's middleware around it
+    handlers: Mapping[Export, Handler]
+    #: whether ``/`` is a page of ours where there is nothing else
+    has_landing_page: bool
     #: where the function is mounted, without a trailing slash
     url_prefix: str
     #: whether it is mounted in an app that somebody else owns
@@ -77,21 +88,22 @@ class Function:
     def name(self) -> str:
         return self.config.function_name
 
-    def listing(self) -> list[tuple[str, str, str]]:
+    def listing(self) -> list[Row]:
         """Method, path and name of every handler, for the start-up log and the landing page."""
-        return [_listed(export) for export in self.exports]
+        return [row for export in self.exports for row in export.rows]
 
     def table(self) -> list[str]:
         """The same as aligned lines of text."""
         rows = [(method, self.url_prefix + path, name) for method, path, name in self.listing()]
+        wide = max((len(method) for method, _, _ in rows), default=4)
         width = max((len(path) for _, path, _ in rows), default=0)
-        return [f"  {method:<4} {path:<{width}}  → {name}" for method, path, name in rows]
+        return [f"  {method:<{max(wide, 4)}} {path:<{width}}  → {name}" for method, path, name in rows]
+
+    def limit_of(self, export: Export) -> int:
+        """The largest body that this endpoint takes, in bytes."""
+        limit: int = self.config["SINCHFN_MAX_BODY"]
+        is_set = self.config.origin("SINCHFN_MAX_BODY") != DEFAULT
+        return LARGE_BODY if export.takes_large_bodies and not is_set else limit
 
     def __repr__(self) -> str:
         return f"<Function {self.name} at {self.url_prefix or '/'}: {', '.join(self.exports.names) or 'no handlers'}>"
-
-
-def _listed(export: Export) -> tuple[str, str, str]:
-    if export.name in CALLBACKS:
-        return "POST", export.path, f"{export.name} (voice)"
-    return "POST" if export.kind is Kind.WEBHOOK else "GET", export.path, export.name

@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import logging
 from types import MappingProxyType
-from typing import Any
 
-from werkzeug.exceptions import BadRequest, Unauthorized, UnsupportedMediaType
+from werkzeug.exceptions import Unauthorized
 
-from .address import called_paths, other_paths
 from .auth import CHALLENGE
-from .errors import SignatureError
-from .exports import CALLBACKS, Kind
 from .function import Hook
 from .invocation import LOGGED_KEY, Invocation
+from .parsing import parse_payload
 from .redaction import one_line
-from .requests import FunctionRequest, is_json
 from .services.logs import request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
-from .signatures import ApplicationScheme
 from .streaming import when_sent
-from .voice.callbacks import EVENTS
+from .verification import free_nonce, verify_signature
 
 _log = logging.getLogger("sinchfn")
 #: What is behind the line of a request for each outcome but ``ok``.
@@ -35,44 +30,7 @@ _request_log = logging.getLogger("sinchfn.request")
 
 def read_body(invocation: Invocation) -> None:
     """413 above the limit, 400 for a body that breaks off."""
-    _ = invocation.incoming.body
-
-
-def verify_signature(invocation: Invocation) -> None:
-    """401 for a callback that the platform did not sign. The log says why, the answer does not."""
-    scheme = invocation.function.schemes.get(invocation.export.scheme or "")
-    if scheme is None:
-        return
-    environ = invocation.environ
-    signed: dict[str, Any] = {
-        "method": environ["REQUEST_METHOD"],
-        "content_type": environ.get("CONTENT_TYPE", ""),
-        "timestamp": environ.get("HTTP_X_TIMESTAMP"),
-        "authorization": environ.get("HTTP_AUTHORIZATION"),
-        "body": invocation.incoming.body,
-    }
-    paths = called_paths(environ, invocation.function)
-    reason = _refusal(scheme, paths, signed)
-    if reason is None:
-        return
-    if invocation.function.config.is_development:
-        explained = scheme.explain(path=paths[0], alternatives=other_paths(environ, invocation.function), **signed)
-        reason = reason if explained == reason else f"{reason}. {explained}"
-    _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
-    raise Unauthorized("The signature of this request does not hold.")
-
-
-def _refusal(scheme: ApplicationScheme, paths: tuple[str, ...], signed: dict[str, Any]) -> str | None:
-    """Why the signature holds for none of the paths; None if it holds for one."""
-    reason: str | None = None
-    for path in paths:
-        try:
-            scheme.verify(path=path, **signed)
-        except SignatureError as error:
-            reason = str(error)
-        else:
-            return None
-    return reason
+    invocation.incoming.receive()
 
 
 def check_basic_auth(invocation: Invocation) -> None:
@@ -89,44 +47,19 @@ def refuse_strangers(known: bool) -> None:
         raise error
 
 
-def parse_payload(invocation: Invocation) -> None:
-    """400 for a callback that is not a JSON object, or names another callback; 415 if it does not say JSON."""
-    if invocation.export.kind is not Kind.VOICE:
-        invocation._accept(FunctionRequest(invocation.incoming))
-        return
-    content_type = invocation.environ.get("CONTENT_TYPE", "")
-    if content_type and not is_json(content_type):
-        raise UnsupportedMediaType(
-            f"A voice callback is sent as application/json, this came as {content_type[:80]}. "
-            "With curl add: -H 'Content-Type: application/json'"
-        )
-    payload = invocation.incoming.json
-    if not isinstance(payload, dict):
-        raise BadRequest(f"A voice callback is a JSON object, this is a JSON {_json_type(payload)}.")
-    _refuse_other_event(invocation, payload.get("event"))
-    event = EVENTS[invocation.export.name](payload)
-    call_id = payload.get("callid")  # as nearly every payload has it; any other form is for the event to read
-    invocation._accept(event, call_id if isinstance(call_id, str) else event.call_id)
+def end_request(invocation: Invocation) -> None:
+    """Close what the handler opened through its context and its services, when the answer is complete."""
+    when_sent(invocation, _end_request)
 
 
-def _refuse_other_event(invocation: Invocation, event: object) -> None:
-    name = invocation.export.name
-    if isinstance(event, str) and event.lower() in CALLBACKS and event.lower() != name:
-        raise BadRequest(f'This was sent to "{name}", but its event is "{event}".')
-
-
-def _json_type(value: object) -> str:
-    return {list: "array", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
-
-
-def end_context(invocation: Invocation) -> None:
-    """Close what the handler opened through its context, when the answer is complete."""
-    if invocation._context is not None:
-        when_sent(invocation, _end_context)
-
-
-def _end_context(invocation: Invocation) -> None:
-    invocation.context._end()
+def _end_request(invocation: Invocation) -> None:
+    try:
+        if invocation._scope is not None:
+            invocation._scope.close()
+    finally:
+        if invocation._context is not None:
+            invocation._context._end()
+        invocation.incoming.close()
 
 
 def record_usage(invocation: Invocation) -> None:
@@ -150,7 +83,7 @@ def _usage_of(invocation: Invocation) -> UsageRecord:
         time=invocation.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         request_id=invocation.request_id,
         function=invocation.function.name,
-        handler=invocation.export.name,
+        handler=invocation.handler_name,
         kind=invocation.export.kind.value,
         method=invocation.incoming.method,
         path=invocation.function.redact(invocation.incoming.called),
@@ -220,6 +153,6 @@ def guarded(hook: Hook) -> Hook:
 BEFORE = (read_body, verify_signature, check_basic_auth, parse_payload)
 
 #: After the answer is made, whatever came of the handler. None of these can fail the call.
-AFTER = (guarded(end_context), guarded(record_usage), guarded(add_headers), guarded(log_request))
+AFTER = tuple(map(guarded, (end_request, free_nonce, record_usage, add_headers, log_request)))
 
 HOOKS = MappingProxyType({"before_request": BEFORE, "after_request": AFTER})

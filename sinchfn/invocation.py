@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from .config import FunctionConfig
 from .context import FunctionContext
 from .exports import Export
 from .function import Function
-from .requests import Incoming
+from .injection import Scope
+from .requests import FunctionRequest, Incoming
+from .routing import Route
 from .services.usage import UsageRecord
 
 if TYPE_CHECKING:
@@ -17,6 +21,12 @@ if TYPE_CHECKING:
 
 #: Set in the WSGI environ of a request that has its log line: the development server then writes none of its own.
 LOGGED_KEY = "sinchfn.logged"
+
+#: What a constructor may take besides services: the values of the request at hand.
+GIVEN: tuple[type, ...] = (FunctionContext, FunctionConfig, FunctionRequest, logging.Logger)
+
+#: Positional and named arguments for a handler.
+Arguments = tuple[list[Any], dict[str, Any]]
 
 
 class Invocation:
@@ -28,8 +38,11 @@ class Invocation:
 
     __slots__ = (
         "_app",
+        "_arguments",
         "_call_id",
+        "_claimed",
         "_context",
+        "_event_name",
         "_export",
         "_function",
         "_incoming",
@@ -37,13 +50,18 @@ class Invocation:
         "_outcome",
         "_payload",
         "_refusal",
+        "_request",
         "_response",
+        "_route",
+        "_scope",
         "_streamed_bytes",
         "_timestamp",
         "_usage",
     )
 
-    def __init__(self, app: Flask, function: Function, export: Export, incoming: Incoming) -> None:
+    def __init__(
+        self, app: Flask, function: Function, export: Export, incoming: Incoming, route: Route | None = None
+    ) -> None:
         self._app = app
         self._function = function
         self._export = export
@@ -52,6 +70,12 @@ class Invocation:
         self._is_logged = False
         self._context: FunctionContext | None = None
         self._payload: Any = None
+        self._route = route or Route(export)
+        self._request: FunctionRequest | None = None
+        self._arguments: Arguments = ([], {})
+        self._event_name: str | None = None
+        self._scope: Scope | None = None
+        self._claimed: str | None = None
         self._call_id: str | None = None
         self._outcome = "ok"
         self._refusal: str | None = None
@@ -96,8 +120,43 @@ class Invocation:
 
     @property
     def handler_name(self) -> str:
-        """The export's name, as written in the function."""
-        return self._export.name
+        """The export's name; of a controller with a method for each event the method, once it is known."""
+        return self._export.methods.get(self._event_name or "", self._export.name)
+
+    @property
+    def route(self) -> Route:
+        """How the export was found."""
+        return self._route
+
+    @property
+    def request(self) -> FunctionRequest:
+        """The HTTP request, as a handler sees it."""
+        if self._request is None:
+            self._request = FunctionRequest(self._incoming)
+        return self._request
+
+    @property
+    def arguments(self) -> Arguments:
+        """What the route of an endpoint of the function's own found for its parameters."""
+        return self._arguments
+
+    @property
+    def event_name(self) -> str | None:
+        """For a webhook with a method for each event: the name of the method."""
+        return self._event_name
+
+    @property
+    def claimed(self) -> str | None:
+        """What this request has used up, or begun: see :class:`Claims`."""
+        return self._claimed
+
+    @property
+    def scope(self) -> Scope:
+        """The services of this request, which are closed when it ends."""
+        if self._scope is None:
+            values = (self.context, self._function.config, self.request, self.context.log)
+            self._scope = self._function.services.scope(dict(zip(GIVEN, values, strict=True)))
+        return self._scope
 
     @property
     def context(self) -> FunctionContext:
@@ -161,6 +220,18 @@ class Invocation:
         """The hooks let it through: the handler gets this payload."""
         self._payload = payload
         self._call_id = call_id
+
+    def _bind(self, arguments: Arguments) -> None:
+        """What its route found is loaded."""
+        self._arguments = arguments
+
+    def _name_event(self, name: str) -> None:
+        """It is an event, and this method's."""
+        self._event_name = name
+
+    def _claim(self, name: str) -> None:
+        """It has used this up."""
+        self._claimed = name
 
     def _refuse(self, reason: str | None) -> None:
         """The hooks ended it."""

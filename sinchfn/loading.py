@@ -238,10 +238,14 @@ def _is_importable(name: str) -> bool:
 
 
 def _load_error(what: str, error: BaseException, folder: Path | None) -> FunctionError:
-    return FunctionError(f"Cannot load the function {what}\n  {_cause(error, folder)}\n  {_remedy(error)}")
+    return FunctionError(f"Cannot load the function {what}\n  {cause_of(error, folder)}\n  {_remedy(error)}")
 
 
-def _cause(error: BaseException, folder: Path | None) -> str:
+def cause_of(error: BaseException, folder: Path | None) -> str:
+    """What went wrong and where in the user's own files, in words that they know.
+
+    :param folder: of the function.
+    """
     if isinstance(error, SyntaxError) and _is_file_in(error.filename, folder):
         text = (error.text or "").strip()
         shown = f"\n      {text}" if text else ""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import ModuleType
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, ModuleType
 
 from .auth import BasicAuth, Entries, read_entries
 from .config import FunctionConfig
 from .credentials import decode_secret
 from .errors import ConfigError, FunctionError, did_you_mean
 from .exports import Export, Exports, Kind
-from .signatures import ApplicationScheme
+from .signatures import (
+    VARIABLES,
+    ApplicationScheme,
+    ElevenLabsScheme,
+    NonceScheme,
+    Scheme,
+    SharedSecretScheme,
+)
 
 
 def auth_entries(module: ModuleType) -> Entries:
@@ -29,31 +36,42 @@ def gated_exports(entries: Entries, exports: Exports, module: ModuleType) -> tup
     gated = {export.name for export in exports if entries.everything and _ungated(export) is None}
     warnings = []
     for entry in entries.handlers:
-        export = _named(entry, exports, module)
-        if (reason := _ungated(export)) is not None:
-            warnings.append(f'auth names "{entry}", which Basic auth never gates: {reason}.')
-        else:
-            gated.add(export.name)
+        named = _named(entry, exports, module)
+        gates = {export.name for export in named if _ungated(export) is None}
+        gated |= gates
+        if not gates:
+            warnings.append(f'auth names "{entry}", which Basic auth never gates: {_ungated(named[0])}.')
     return frozenset(gated), warnings
 
 
 def _ungated(export: Export) -> str | None:
     """Why Basic auth never gates this export; None if it may."""
     if export.scheme is not None:
-        return f"its calls carry a signature ({export.scheme})"
-    return "a liveness probe has no credentials" if export.name == "health" else None
+        carries = "a secret of its own" if export.scheme == "init-secret" else f"a signature ({export.scheme})"
+        return f"its calls carry {carries}"
+    is_probe = {row.path for row in export.rows} == {"/health"}
+    return "a liveness probe has no credentials" if is_probe else None
 
 
-def _named(entry: str, exports: Exports, module: ModuleType) -> Export:
+def _named(entry: str, exports: Exports, module: ModuleType) -> list[Export]:
+    """The exports that an entry means: one by its name, or all of a controller by that of the class."""
     found = exports.callbacks.get(entry) or exports.segments.get(entry)
     if found is not None:
-        return found
+        return [found]
+    of_class = [export for export in exports if entry in (export.name, *export.names, *_classes_of(export))]
+    if of_class:
+        return of_class
     if entry == "health":
-        return Export("health", Kind.HTTP)
+        return [Export("health", Kind.HTTP)]
+    known = [*exports.names, *(name for export in exports for name in _classes_of(export)), "*"]
     raise FunctionError(
         f'auth in {module.__file__} names "{entry}", but there is no such handler.'
-        f"{did_you_mean(entry, [*exports.names, '*'])} The handlers are: {', '.join(exports.names) or 'none'}."
+        f"{did_you_mean(entry, known)} The handlers are: {', '.join(exports.names) or 'none'}."
     )
+
+
+def _classes_of(export: Export) -> list[str]:
+    return [name.partition(".")[0] for name in export.names if "." in name]
 
 
 def basic_auth(config: FunctionConfig) -> BasicAuth:
@@ -72,35 +90,74 @@ def application_secret(config: FunctionConfig) -> bytes | None:
     return decode_secret(secret) if secret else None
 
 
-def callback_guard(config: FunctionConfig, exports: Exports) -> tuple[Mapping[str, ApplicationScheme], list[str]]:
-    """The schemes that verify calls, by name, and a warning where one should and cannot.
+def guards(config: FunctionConfig, exports: Exports) -> tuple[Mapping[str, Scheme], list[str]]:
+    """The schemes that verify calls, by name, and a warning for each that should and cannot.
 
-    :raises ConfigError: it is to verify at any price and cannot.
+    :raises ConfigError: they are to verify at any price, and one cannot.
     """
     mode = config["WEBHOOK_PROTECTION"]
-    if not exports.callbacks or mode == "never" or (mode == "deploy" and config.is_development):
+    if mode == "never" or (mode == "deploy" and config.is_development):
         return {}, []
-    missing = [name for name in ("VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET") if not config[name]]
-    if not missing:
-        return {"application": _application_scheme(config)}, []
-    unset = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
+    needed = {export.scheme: export for export in reversed([*exports, *exports.callbacks.values()]) if export.scheme}
+    missing = {name: [v for v in VARIABLES[name] if not config[v]] for name in needed}
+    warnings = [_unguarded(needed[name], unset, mode) for name, unset in missing.items() if unset]
+    return {name: MAKE[name](config) for name, unset in missing.items() if not unset}, warnings
+
+
+def _unguarded(export: Export, unset: list[str], mode: str) -> str:
+    """The warning that an export is served without verification.
+
+    :raises ConfigError: it must not be.
+    """
+    scheme = export.scheme or ""
+    one, many = GUARDED_CALLS[scheme]
+    why = f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set"
     if mode == "always":
         raise ConfigError(
-            f"WEBHOOK_PROTECTION is always, but {unset}: no voice callback could be verified. "
-            "Copy key and secret of the Voice application from the Sinch dashboard, or set WEBHOOK_PROTECTION=deploy."
+            f"WEBHOOK_PROTECTION is always, but {why}: no {one} could be verified. "
+            f"{SOURCES[scheme]}, or set WEBHOOK_PROTECTION=deploy."
         )
-    return {}, [
-        f"Voice callbacks are served WITHOUT verification: {unset}. Anyone who knows the URL can call them. "
-        "Set both, or WEBHOOK_PROTECTION=always to refuse to start without."
-    ]
-
-
-def _application_scheme(config: FunctionConfig) -> ApplicationScheme:
-    return ApplicationScheme(
-        config["VOICE_APPLICATION_KEY"],
-        config["VOICE_APPLICATION_SECRET"],
-        tolerance=config["SINCHFN_WEBHOOK_TOLERANCE"],
+    return (
+        f"{many} are served WITHOUT verification: {why}. Anyone who knows the URL can call "
+        f"them. Set {'both' if len(unset) == 2 else 'it'}, or WEBHOOK_PROTECTION=always to refuse to start without."
     )
+
+
+#: Scheme -> what makes it out of the settings.
+MAKE: Mapping[str, Callable[[FunctionConfig], Scheme]] = MappingProxyType(
+    {
+        "application": lambda config: ApplicationScheme(
+            config["VOICE_APPLICATION_KEY"],
+            config["VOICE_APPLICATION_SECRET"],
+            tolerance=config["SINCHFN_WEBHOOK_TOLERANCE"],
+        ),
+        "nonce": lambda config: NonceScheme(
+            config["CONVERSATION_WEBHOOK_SECRET"], tolerance=config["SINCHFN_WEBHOOK_TOLERANCE"]
+        ),
+        "elevenlabs": lambda config: ElevenLabsScheme(config["ELEVENLABS_WEBHOOK_SECRET"]),
+        "init-secret": lambda config: SharedSecretScheme(config["ELEVENLABS_INIT_SECRET"]),
+    }
+)
+
+#: Scheme -> what it guards, for messages: one of them, and many.
+GUARDED_CALLS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "application": ("voice callback", "Voice callbacks"),
+        "nonce": ("message webhook", "Message webhooks"),
+        "elevenlabs": ("event of an agent", "Events of agents"),
+        "init-secret": ("personalisation of an agent", "Personalisations of agents"),
+    }
+)
+
+#: Scheme -> where its secret is found.
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "application": "Copy key and secret of the Voice application from the Sinch dashboard",
+        "nonce": "Set it to the secret that the webhook has in the Conversation app",
+        "elevenlabs": "Copy the secret of the webhook from ElevenLabs",
+        "init-secret": "Choose one, and have ElevenLabs send it in the request header X-Init-Secret",
+    }
+)
 
 
 def closed_warnings(basic: BasicAuth, gated: frozenset[str], entries: Entries) -> list[str]:

@@ -1,10 +1,13 @@
-"""Which export answers a request: one pure function over (method, path, event, exports)."""
+"""Which endpoint answers a request: one pure function over (method, path, event, exports)."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from .exports import CALLBACKS, Export, Exports, Kind
+from .controllers.rules import Leading
+from .exports import CALLBACKS, Export, Exports, Kind, Reads
 
 #: The methods that reach a webhook or a custom endpoint; it looks at ``request.method`` itself.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -13,14 +16,20 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UNREADABLE = "?"
 
 #: Answers for the application's one callback URL when the body does not say which callback it is for.
-CALLBACK_URL = Export("/", Kind.VOICE)
+CALLBACK_URL = Export("/", Kind.VOICE, reads=Reads.CALLBACK)
+
+NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 class Route(NamedTuple):
-    """The export that answers, or the methods that would have been allowed."""
+    """The endpoint that answers, or the methods that would have been allowed."""
 
     export: Export | None = None
     allow: tuple[str, ...] = ()
+    #: of an endpoint with routes of its own: the one that was taken
+    leading: Leading | None = None
+    #: what the variables in its path stand for
+    values: Mapping[str, Any] = NO_VALUES
 
 
 def segments_of(path: str) -> list[str]:
@@ -29,15 +38,34 @@ def segments_of(path: str) -> list[str]:
 
 
 def route(method: str, path: str, event: str | None, exports: Exports) -> Route | None:
-    """Find the export for a request.
+    """Find the endpoint for a request.
 
     :param path: decoded, below the function's mount.
     :param event: the ``event`` of a JSON body posted to the root, in lower case, or :data:`UNREADABLE`, else None.
-    :returns: the route, or None if no export has this path.
+    :returns: the route, or None if no endpoint has this path.
     """
     segments = segments_of(path)
     if not segments:
         return _route_root(method, event, exports)
+    own = _own_route(method, segments, exports) if exports.rules else None
+    if own is not None and own.leading is not None and not own.leading.has_variables:
+        return own
+    plain = _plain_route(method, segments, exports)
+    # A route with variables stands for paths that nobody wrote down: it never takes a signed call from its handler.
+    signed = plain is not None and plain.export is not None and plain.export.scheme is not None
+    return plain if own is None or signed else own
+
+
+def _own_route(method: str, segments: list[str], exports: Exports) -> Route | None:
+    found = exports.rules.match(method, segments)
+    if found is None:
+        return None
+    if found.leading is None:
+        return Route(allow=found.allow)
+    return Route(found.leading.export, leading=found.leading, values=found.values)
+
+
+def _plain_route(method: str, segments: list[str], exports: Exports) -> Route | None:
     last = segments[-1]
     callback = exports.callbacks.get(last)
     if callback is not None:
@@ -48,12 +76,13 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
 
 
 def _route_root(method: str, event: str | None, exports: Exports) -> Route | None:
+    own = _own_route(method, [], exports) if exports.rules else None
     if method == "POST" and exports.callbacks:
         if event in CALLBACKS:  # one without a handler is not for `home`, which would take it unverified
             return _found(method, exports.callbacks.get(event))
-        if event == UNREADABLE and exports.root is None:
+        if event == UNREADABLE and exports.root is None and own is None:
             return Route(CALLBACK_URL)
-    return _found(method, exports.root)
+    return own or _found(method, exports.root)
 
 
 def _found(method: str, export: Export | None) -> Route | None:

@@ -44,7 +44,9 @@ class FunctionView:
             return self._not_found(incoming, event) if event in CALLBACKS else self._without_export(incoming)
         if found.export is None:
             return self._not_allowed(incoming, found.allow)
-        return run(Invocation(self.app, self.function, found.export, incoming))
+        if found.export.takes_large_bodies:
+            incoming.allow(self.function.limit_of(found.export), spooled=True)
+        return run(Invocation(self.app, self.function, found.export, incoming, found))
 
     def _event(self, incoming: Incoming) -> str | None:
         """The event of a callback posted to the root, the one URL that a Voice application has for all of them."""
@@ -87,7 +89,7 @@ class FunctionView:
         segments = segments_of(incoming.path)
         if segments == ["health"] and not incoming.path.endswith("/"):
             return lambda: json_response(200, {"status": "ok"})
-        if not segments and not self._awaits_event(incoming):
+        if not segments and self.function.has_landing_page and not self._awaits_event(incoming):
             return lambda: make_response(200, self._landing_page(incoming).encode(), HTML)
         return None
 
@@ -95,6 +97,11 @@ class FunctionView:
         return landing_page(self.function, self.function.redact(public_base(incoming.environ, self.function)))
 
     def _not_allowed(self, incoming: Incoming, allow: tuple[str, ...]) -> Response:
+        if incoming.method == "OPTIONS" and "OPTIONS" in allow:  # asked for what we are about to tell
+            response = make_response(200, b"", None)
+            response.headers["Allow"] = ", ".join(allow)
+            response.headers["X-Request-ID"] = incoming.request_id
+            return response
         asked = f"{incoming.method} {self._asked(incoming)} is not possible here: it takes {' and '.join(allow)}."
         return error_response(MethodNotAllowed(list(allow), asked), incoming.request_id, allow=list(allow))
 
@@ -124,7 +131,8 @@ class FunctionView:
     def _near_miss(self, incoming: Incoming) -> str:
         """The path of an export whose last segment is nearly, or wholly, the one that was asked for."""
         segments = segments_of(incoming.path)
-        paths = {export.path.rpartition("/")[2]: export.path for export in self.function.exports}
+        shown = [row.path for row in self.function.listing() if "<" not in row.path]
+        paths = {path.rpartition("/")[2]: path for path in shown}
         near = get_close_matches(segments[-1], list(paths), n=1) if segments else []
         return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?' if near else ""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..credentials import decode_secret, encode_key
+from ..credentials import decode_secret, encode_key, encode_secret
 from ..errors import did_you_mean
 
 Parse = Callable[[str], Any]
@@ -175,6 +175,20 @@ def _as_the_dashboard_shows(check: Callable[[str], bytes], text: str) -> str:
     return text.strip()
 
 
+def _webhook_secret(text: str) -> str:
+    encode_secret(text)
+    return text.strip()
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def _header_secret(text: str) -> str:
+    if _CONTROL.search(_webhook_secret(text)):
+        raise ValueError("it has a line break or another control character in it, which no header can hold.")
+    return text.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One variable that sinchfn reads."""
@@ -197,6 +211,9 @@ SETTINGS = (
     Setting("WEBHOOK_PROTECTION", "when signatures are checked", _one_of("never", "deploy", "always"), "deploy"),
     Setting("VOICE_APPLICATION_KEY", "key of the Voice application", _application_key),
     Setting("VOICE_APPLICATION_SECRET", "secret of the Voice application, Base64", _application_secret),
+    Setting("CONVERSATION_WEBHOOK_SECRET", "secret of the webhooks of the Conversation app", _webhook_secret),
+    Setting("ELEVENLABS_WEBHOOK_SECRET", "secret of the webhook of the agents' events", _webhook_secret),
+    Setting("ELEVENLABS_INIT_SECRET", "what the header X-Init-Secret of the personalisation holds", _header_secret),
     Setting("SINCHFN_WEBHOOK_TOLERANCE", "seconds a signed timestamp may be off", _whole(1, 86_400), "300"),
     Setting("PROJECT_ID", "the Sinch project"),
     Setting("PROJECT_ID_API_KEY", "access key of the project; user of Basic auth"),
@@ -222,12 +239,7 @@ SETTINGS = (
 )
 
 #: Settings of services that this version does not have yet.
-NOT_YET = (
-    "SINCHFN_WS_ORIGINS",
-    "CONVERSATION_WEBHOOK_SECRET",
-    "ELEVENLABS_WEBHOOK_SECRET",
-    "ELEVENLABS_INIT_SECRET",
-)
+NOT_YET = ("SINCHFN_WS_ORIGINS",)
 
 #: Where the function is. It is no setting of the function, for its own files cannot say where they are.
 LOCATION = "SINCHFN_FUNCTION"

@@ -1,24 +1,28 @@
-"""The services of one function: what all requests of a process share. Each is made when it is first asked for."""
+"""The services of one function: what all requests of a process share, and what the function has registered."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from ..config import FunctionConfig
 from ..errors import DatabaseError
-from ..forks import Forkable, across_forks
+from ..injection import ServiceRegistry
 from .extras import require_extra
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from ..voice.client import VoiceClient
     from .assets import Assets
     from .cache import Cache
+    from .claims import Claims
     from .clients import Clients
     from .storage import Storage
 
@@ -37,8 +41,25 @@ NEEDED = (
 OWN_MEMORY = (("SINCHFN_CACHE_URL", "cache"), ("SINCHFN_STORAGE_URL", "storage"))
 
 
-class Services(Forkable):
-    """Cache, storage, database, assets and clients of one function. Safe for several threads.
+#: What constructors may take without anybody registering it: module and name of the type, and who gives it. By name,
+#: because nothing of it is imported before it is used.
+OFFERED: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("sinchfn.services.cache.contract", "Cache"): "cache",
+        ("sinchfn.services.storage.contract", "Storage"): "storage",
+        ("sinchfn.services.assets", "Assets"): "assets",
+        ("sinchfn.voice.client.voice_client", "VoiceClient"): "voice_client",
+        ("sinchfn.config.function_config", "FunctionConfig"): "config",
+        ("logging", "Logger"): "logger",
+    }
+)
+
+
+class Services(ServiceRegistry):
+    """Cache, storage, database, assets and clients of one function, and all that it has registered itself.
+
+    Safe for several threads. What is registered or overridden under one of their types takes their place, also on the
+    context: ``services.override(Cache, ...)``.
 
     What a service imports is imported with it: a function that uses none pays for none. Each of them opens its
     connections anew in a forked child, so it does not matter whether a server forks before or after the first use. The
@@ -46,31 +67,59 @@ class Services(Forkable):
     """
 
     def __init__(self, config: FunctionConfig) -> None:
+        own = weakref.WeakMethod(self._offered)  # not itself: it would keep this alive in a circle
+        super().__init__(lambda service: offered(service) if (offered := own()) else None, [n for _, n in OFFERED])
         self._config = config
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
         weakref.finalize(self, _close, self._made)
-        across_forks(self)
 
     def after_fork_in_child(self) -> None:
+        super().after_fork_in_child()
         self._lock = threading.Lock()
+
+    @property
+    def config(self) -> FunctionConfig:
+        """The function's settings and variables."""
+        return self._config
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger of what belongs to no request."""
+        return logging.getLogger(f"sinchfn.function.{self._config.function_name}")
 
     @property
     def cache(self) -> Cache:
         """What ``SINCHFN_CACHE_URL`` says."""
-        found: Cache = self._made.get("cache") or self._make("cache", self._open_cache)
-        return found
+        if self.is_changed and (other := self._replacement("cache")) is not None:
+            return cast("Cache", other)
+        return self._own_cache
 
     @property
     def storage(self) -> Storage:
         """What ``SINCHFN_STORAGE_URL`` says."""
+        if self.is_changed and (other := self._replacement("storage")) is not None:
+            return cast("Storage", other)
         found: Storage = self._made.get("storage") or self._make("storage", self._open_storage)
         return found
 
     @property
     def assets(self) -> Assets:
         """The files in ``assets/``."""
+        if self.is_changed and (other := self._replacement("assets")) is not None:
+            return cast("Assets", other)
         found: Assets = self._made.get("assets") or self._make("assets", self._open_assets)
+        return found
+
+    @property
+    def _own_cache(self) -> Cache:
+        found: Cache = self._made.get("cache") or self._make("cache", self._open_cache)
+        return found
+
+    @property
+    def claims(self) -> Claims:
+        """What is done once, whichever worker comes first; kept where the cache is, apart from the user's keys."""
+        found: Claims = self._made.get("claims") or self._make("claims", self._open_claims)
         return found
 
     @property
@@ -88,6 +137,11 @@ class Services(Forkable):
         found: str = self._made.get("database") or self._make("database", self._database_file)
         return found
 
+    @property
+    def voice_client(self) -> VoiceClient | None:
+        """The client of the Voice application; None unless its key and secret are set."""
+        return self.clients.voice.v1
+
     def connect(self) -> sqlite3.Connection:
         """A new connection to the SQLite file.
 
@@ -96,6 +150,19 @@ class Services(Forkable):
         from .database import open_database
 
         return open_database(self._database_path)
+
+    def _offered(self, service: Any) -> Callable[[], Any] | None:
+        """What gives a service of ours by its type; None if there is none."""
+        name = OFFERED.get((getattr(service, "__module__", ""), getattr(service, "__qualname__", "")))
+        if name is None or (name == "voice_client" and self.voice_client is None):
+            return None
+        return lambda: getattr(self, f"_own_{name}" if name == "cache" else name)
+
+    def _replacement(self, name: str) -> Any:
+        """What was registered or overridden in the place of a service of ours; None if nothing was."""
+        [(module, kind)] = [where for where, offered in OFFERED.items() if offered == name]
+        service = getattr(import_module(module), kind)
+        return self.get(service) if self.replaces(service) else None
 
     @property
     def _database_path(self) -> Path:
@@ -113,6 +180,11 @@ class Services(Forkable):
 
         config = self._config
         return open_cache(config["SINCHFN_CACHE_URL"], folder=config.folder, namespace=config.function_name)
+
+    def _open_claims(self) -> Claims:
+        from .claims import Claims
+
+        return Claims(self._own_cache.apart("claims"))
 
     def _open_storage(self) -> Storage:
         from .storage import open_storage

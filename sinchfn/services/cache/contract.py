@@ -207,6 +207,16 @@ class Cache:
         start = len(self._prefix)
         return sorted(key for name in names if glob.matches(key := name[start:]))
 
+    def apart(self, purpose: str) -> Cache:
+        """A cache in the same place, over the same connections, whose keys are none of this one's.
+
+        :param purpose: a word without ``/``; the same word gives the same keys.
+        """
+        other = Cache(self._backend, "")
+        # A namespace is quoted, so none begins with a slash.
+        other._prefix = f"sinchfn:/{purpose}/{self._prefix.removeprefix('sinchfn:')}"
+        return other
+
     def close(self) -> None:
         """Give up connections and files. A cache that is used afterwards opens them again; ``memory:`` is emptied."""
         self._backend.close()

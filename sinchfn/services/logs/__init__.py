@@ -25,3 +25,4 @@ from .handlers import strike_out as strike_out
 from .records import bound_to as bound_to
 from .records import current_request as current_request
 from .records import request_fields as request_fields
+from .records import struck_out as struck_out

@@ -1,0 +1,16 @@
+"""What a function module exports: its endpoints, their names and their kinds."""
+
+from .export import Export as Export
+from .export import Handler as Handler
+from .export import Kind as Kind
+from .export import Reads as Reads
+from .export import Row as Row
+from .names import CALLBACKS as CALLBACKS
+from .names import IMPLICIT_CALLBACKS as IMPLICIT_CALLBACKS
+from .names import RESERVED as RESERVED
+from .names import ROOT as ROOT
+from .reading import controllers_of as controllers_of
+from .reading import read_exports as read_exports
+from .routes import Written as Written
+from .routes import mapped_route as mapped_route
+from .table import Exports as Exports

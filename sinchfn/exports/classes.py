@@ -1,0 +1,156 @@
+"""The controllers that a module exports: each endpoint of a class is an export."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ..controllers import (
+    AgentController,
+    EventMethods,
+    Method,
+    PayloadMethod,
+    RoutedMethod,
+    SinchController,
+    SinchConversationController,
+    SinchVoiceController,
+    base_of,
+    overridden,
+    own_routes,
+    refuse_misspelt,
+)
+from ..controllers.rules import Leading
+from ..errors import FunctionError
+from ..places import place_of
+from .export import Export, Kind, Reads
+from .functions import services_of
+from .names import CALLBACKS, spellings_of
+from .routes import Written, routed_exports
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook that controllers serve by methods of their own."""
+
+    base: type[SinchController]
+    #: the methods that may be overridden
+    methods: tuple[str, ...]
+    #: name of the plain export that it stands in the place of
+    stands_for: str
+    reads: Reads
+    #: the path to show
+    path: str
+
+
+def _methods_of(base: type[SinchController], *without: str) -> tuple[str, ...]:
+    own = (name for name, value in vars(base).items() if inspect.isfunction(value) and not name.startswith("_"))
+    return tuple(name for name in own if name not in without)
+
+
+#: What `SinchConversationController` has beside the methods to override.
+OFFERED = ("create_message", "create_reply", "reply")
+
+#: Every webhook that has a controller.
+WEBHOOKS = (
+    Webhook(
+        SinchConversationController,
+        _methods_of(SinchConversationController, *OFFERED),
+        "conversation_webhook",
+        Reads.CONVERSATION,
+        "/webhook/conversation",
+    ),
+    Webhook(
+        AgentController,
+        _methods_of(AgentController, "conversation_init"),
+        "elevenlabs_webhook",
+        Reads.AGENT,
+        "/webhook/elevenlabs",
+    ),
+    Webhook(
+        AgentController, ("conversation_init",), "elevenlabs_init_webhook", Reads.AGENT_INIT, "/webhook/elevenlabs-init"
+    ),
+)
+
+
+def is_controller(value: object) -> bool:
+    """Whether it is a controller class, and not one of the four bases, nor an abstract one."""
+    if not inspect.isclass(value) or inspect.isabstract(value):
+        return False
+    return issubclass(value, SinchController) and value.__module__ != SinchController.__module__
+
+
+def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Export], list[Leading]]:
+    """The endpoints of controllers, and the paths of those that have routes of their own.
+
+    :raises FunctionError: a class has something that cannot be served; the message names it, its place and the remedy.
+    """
+    exports = [export for controller in controllers for export in _callbacks(controller)]
+    exports += [export for webhook in WEBHOOKS for export in _webhook(webhook, controllers)]
+    own, leadings = routed_exports(written for controller in controllers for written in _written(controller))
+    return [*exports, *own], leadings
+
+
+def _callbacks(controller: type[SinchController]) -> Iterator[Export]:
+    if base_of(controller) is not SinchVoiceController:
+        return
+    refuse_misspelt(controller, SinchVoiceController, CALLBACKS)
+    for name in overridden(controller, SinchVoiceController, CALLBACKS):
+        method = Method(controller, name)
+        yield Export(
+            method.shown,
+            Kind.VOICE,
+            PayloadMethod(method),
+            frozenset((name,)),
+            stands_for=name,
+            reads=Reads.CALLBACK,
+        )
+
+
+def _webhook(webhook: Webhook, controllers: Iterable[type[SinchController]]) -> Iterator[Export]:
+    """One export for each group of controllers that do not want the same events."""
+    methods: dict[str, list[Method]] = {}
+    for controller in controllers:
+        if base_of(controller) is webhook.base:
+            refuse_misspelt(controller, webhook.base, webhook.methods)
+            for name in overridden(controller, webhook.base, webhook.methods):
+                methods.setdefault(name, []).append(Method(controller, name))
+    if not methods:
+        return
+    _refuse_rivals(methods)
+    chosen = {name: found[0] for name, found in methods.items()}
+    yield Export(
+        _name_of(webhook, chosen),
+        Kind.WEBHOOK,
+        EventMethods(MappingProxyType(chosen)),
+        spellings_of(webhook.stands_for),
+        services_of(webhook.stands_for),
+        stands_for=webhook.stands_for,
+        reads=webhook.reads,
+        shown_path=webhook.path,
+        methods=MappingProxyType({name: method.shown for name, method in chosen.items()}),
+    )
+
+
+def _refuse_rivals(methods: Mapping[str, Sequence[Method]]) -> None:
+    for found in methods.values():
+        if len(found) > 1:
+            raise FunctionError(
+                f'"{found[0].shown}" ({place_of(found[0].controller)}) and "{found[1].shown}" '
+                f"({place_of(found[1].controller)}) would both be called for the same event. Keep one of them. "
+                'A class that is only a base for others begins its name with "_".'
+            )
+
+
+def _name_of(webhook: Webhook, methods: Mapping[str, Method]) -> str:
+    if len(webhook.methods) == 1:
+        return next(iter(methods.values())).shown
+    return "+".join(dict.fromkeys(method.controller.__name__ for method in methods.values()))
+
+
+def _written(controller: type[SinchController]) -> Iterator[Written]:
+    for name, prefix, route in own_routes(controller):
+        method = Method(controller, name)
+        function = getattr(controller, name)
+        yield Written(method.shown, RoutedMethod(method), function, prefix, route, leading=1)

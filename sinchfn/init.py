@@ -1,0 +1,143 @@
+"""SinchFunctionInit: what a function registers at start: services, routes, middleware."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .controllers import overridden, refuse_misspelt
+from .errors import FunctionError
+from .places import place_of
+
+if TYPE_CHECKING:
+    from .config import FunctionConfig
+    from .injection import ServiceRegistry
+    from .invocation import Invocation
+
+#: Calls what is inside of a middleware: the next one, or the handler. Gives what that returns.
+CallNext = Callable[..., Any]
+
+#: ``middleware(invocation, call_next)`` returns what is to be answered, as a handler does.
+Middleware = Callable[["Invocation", CallNext], Any]
+
+Mapped = TypeVar("Mapped", bound=Callable[..., Any])
+
+#: The methods of `SinchFunctionInit` that a function overrides.
+STEPS = ("configure_services", "configure_app")
+
+
+class SinchApplication:
+    """What ``configure_app`` may touch. It leads nowhere else: neither to the Flask app nor to the platform hooks."""
+
+    __slots__ = ("_mapped", "_middleware", "landing_page_enabled")
+
+    def __init__(self) -> None:
+        #: Whether ``/`` is a page that lists the handlers where the function has nothing else there.
+        self.landing_page_enabled = True
+        self._mapped: list[tuple[str, str, Callable[..., Any]]] = []
+        self._middleware: list[Middleware] = []
+
+    def map_get(self, path: str, function: Mapped | None = None) -> Any:
+        """``GET`` (and ``HEAD``) of `path` is answered by ``function(context, request)``.
+
+        Variables in the path, as in Flask (``/orders/<int:id>``), come as keyword arguments. Without `function` it is a
+        decorator. The siblings ``map_post``, ``map_put``, ``map_patch`` and ``map_delete`` do it for their methods.
+
+        :raises FunctionError: no path, or nothing to call.
+        """
+        return self._map("GET", path, function)
+
+    def map_post(self, path: str, function: Mapped | None = None) -> Any:
+        """``POST``; see :meth:`map_get`."""
+        return self._map("POST", path, function)
+
+    def map_put(self, path: str, function: Mapped | None = None) -> Any:
+        """``PUT``; see :meth:`map_get`."""
+        return self._map("PUT", path, function)
+
+    def map_patch(self, path: str, function: Mapped | None = None) -> Any:
+        """``PATCH``; see :meth:`map_get`."""
+        return self._map("PATCH", path, function)
+
+    def map_delete(self, path: str, function: Mapped | None = None) -> Any:
+        """``DELETE``; see :meth:`map_get`."""
+        return self._map("DELETE", path, function)
+
+    def use(self, middleware: Middleware) -> Middleware:
+        """Let `middleware` run around every handler, the first one outermost. Also a decorator.
+
+        ``middleware(invocation, call_next)`` returns what is to be answered, mostly ``call_next(invocation)``: what the
+        handler returned. What it raises is treated as if the handler had raised it. It may be async: then ``call_next``
+        has to be awaited. The platform hooks run outside of it: a refused request never comes here, and whatever it
+        does, the usage record and the log line are written.
+
+        :raises FunctionError: it cannot be called with these two.
+        """
+        _check_callable("use", middleware, "middleware(invocation, call_next)", 2)
+        self._middleware.append(middleware)
+        return middleware
+
+    def _map(self, method: str, path: str, function: Mapped | None) -> Any:
+        if not isinstance(path, str):
+            raise FunctionError(f'map_{method.lower()} takes a path and a function: app.map_get("/custom", custom).')
+        if function is None:
+            return lambda given: self._map(method, path, given)
+        _check_callable(f"map_{method.lower()}", function, "function(context, request)", 0)
+        self._mapped.append((method, path, function))
+        return function
+
+
+class SinchFunctionInit:
+    """What a function sets up at start. A subclass in the function is found by itself::
+
+    class Init(SinchFunctionInit):
+        def configure_services(self, services, config):
+            services.add_singleton(Orders, lambda: Orders(config.require_variable("ORDERS_URL")))
+
+        def configure_app(self, app):
+            app.map_get("/version", version)
+            app.use(timing)
+    """
+
+    def configure_services(self, services: ServiceRegistry, config: FunctionConfig) -> None:
+        """Register what controllers get by their constructors."""
+
+    def configure_app(self, app: SinchApplication) -> None:
+        """Map routes, add middleware, switch the landing page."""
+
+
+def find_init(module: ModuleType) -> SinchFunctionInit | None:
+    """The function's init class, made; None if it has none.
+
+    :raises FunctionError: it has several, or one that cannot be used.
+    """
+    found = {
+        value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, SinchFunctionInit)
+    }
+    found.discard(SinchFunctionInit)
+    found = {kind for kind in found if not any(kind in other.__mro__[1:] for other in found)}  # a base of another one
+    if len(found) > 1:
+        named = " and ".join(sorted(f"{kind.__name__} ({place_of(kind)})" for kind in found))
+        raise FunctionError(f"{module.__file__} has several init classes: {named}. Make one of them.")
+    if not found:
+        return None
+    [kind] = found
+    refuse_misspelt(kind, SinchFunctionInit, STEPS)
+    overridden(kind, SinchFunctionInit, STEPS)
+    return kind()
+
+
+def _check_callable(method: str, value: object, shape: str, arity: int) -> None:
+    fits = callable(value)
+    if callable(value) and arity:
+        try:
+            inspect.signature(value).bind(*[None] * arity)
+        except TypeError:
+            fits = False
+        except ValueError:  # written in C, without a signature to look at
+            fits = True
+    if not fits:
+        found = f"{value!r:.60}"
+        raise FunctionError(f"app.{method}() takes a callable, {shape}; found {found} {place_of(value)}".rstrip() + ".")

@@ -1,0 +1,46 @@
+"""Runs what a function does at start: the steps of its init class, and ``setup(runtime)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from .config import FunctionConfig
+from .errors import FunctionError, StartupError
+from .init import SinchApplication, find_init
+from .injection import ServiceRegistry
+from .loading import cause_of, folder_of
+from .middleware import awaited
+from .places import place_of
+from .runtime import SinchRuntime
+
+
+def set_up(module: ModuleType, services: ServiceRegistry, config: FunctionConfig) -> SinchApplication:
+    """Let the function register its services, routes and middleware. What it registered for the app is returned.
+
+    :raises StartupError: a step of it raised; the message says where.
+    """
+    application = SinchApplication()
+    init = _step(module, "The init class", lambda: find_init(module))
+    if init is not None:
+        name = type(init).__name__
+        _step(module, f"{name}.configure_services", lambda: init.configure_services(services, config))
+    setup = getattr(module, "setup", None)
+    if callable(setup):
+        _step(module, f'"setup" ({place_of(setup)})', lambda: setup(SinchRuntime(services, config)))
+    if init is not None:
+        _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
+    return application
+
+
+def _step(module: ModuleType, what: str, run: Callable[[], Any]) -> Any:
+    try:
+        return awaited(run())
+    except (StartupError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # also sys.exit(): it must not pass for a start
+        raise FunctionError(
+            f"{what} of {module.__file__} failed\n  {cause_of(error, folder_of(module))}\n  "
+            "Correct that line: it is run once at start, before any call."
+        ) from error

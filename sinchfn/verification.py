@@ -1,0 +1,135 @@
+"""Whether a signed call is genuine, and comes for the first time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from werkzeug.exceptions import ServiceUnavailable, Unauthorized
+
+from .address import called_paths, other_paths
+from .errors import CacheError, SignatureError
+from .invocation import Invocation
+from .requests import Incoming
+from .signatures import ApplicationScheme, Body, NonceScheme, WebhookScheme
+from .streaming import when_sent
+
+_log = logging.getLogger("sinchfn")
+
+
+class SentHeaders(Mapping[str, str]):
+    """The headers of a request by their names in lower case, as WSGI has them; read where they stand."""
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[f"HTTP_{name.upper().replace('-', '_')}"]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (key[5:].lower().replace("_", "-") for key in self._environ if key.startswith("HTTP_"))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _Pieces:
+    """A body that is read from its file, as often as it is gone through."""
+
+    def __init__(self, incoming: Incoming) -> None:
+        self._incoming = incoming
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._incoming.pieces()
+
+
+def verify_signature(invocation: Invocation) -> None:
+    """401 for a call that its sender did not sign. The log says why, the answer does not."""
+    scheme = invocation.function.schemes.get(invocation.export.scheme or "")
+    if scheme is None:
+        return
+    if isinstance(scheme, ApplicationScheme):
+        _verify_callback(scheme, invocation)
+    else:
+        _verify_webhook(scheme, invocation)
+
+
+def _verify_callback(scheme: ApplicationScheme, invocation: Invocation) -> None:
+    environ = invocation.environ
+    signed: dict[str, Any] = {
+        "method": environ["REQUEST_METHOD"],
+        "content_type": environ.get("CONTENT_TYPE", ""),
+        "timestamp": environ.get("HTTP_X_TIMESTAMP"),
+        "authorization": environ.get("HTTP_AUTHORIZATION"),
+        "body": invocation.incoming.body,
+    }
+    paths = called_paths(environ, invocation.function)
+    reason = _differs_for_all(scheme, paths, signed)
+    if reason is None:
+        return
+    if invocation.function.config.is_development:
+        others = other_paths(environ, invocation.function)
+        _refuse(invocation, reason, scheme.explain(path=paths[0], alternatives=others, **signed))
+    _refuse(invocation, reason)
+
+
+def _differs_for_all(scheme: ApplicationScheme, paths: tuple[str, ...], signed: dict[str, Any]) -> str | None:
+    """Why the signature holds for none of the paths; None if it holds for one."""
+    reason: str | None = None
+    for path in paths:
+        try:
+            scheme.verify(path=path, **signed)
+        except SignatureError as error:
+            reason = str(error)
+        else:
+            return None
+    return reason
+
+
+def _verify_webhook(scheme: WebhookScheme, invocation: Invocation) -> None:
+    headers = SentHeaders(invocation.environ)
+    body: Body = _Pieces(invocation.incoming) if invocation.export.takes_large_bodies else invocation.incoming.body
+    try:
+        nonce = scheme.verify(headers, body)
+    except SignatureError as error:
+        development = invocation.function.config.is_development
+        _refuse(invocation, str(error), scheme.explain(headers, body) if development else "")
+    if nonce is not None and isinstance(scheme, NonceScheme):
+        _use_up(nonce, scheme.lifetime, invocation)
+
+
+def _use_up(nonce: str, lifetime: float, invocation: Invocation) -> None:
+    """401 for a nonce that was used before, by whichever worker; 503 while that cannot be known."""
+    claims = invocation.function.services.claims
+    try:
+        is_new = claims.use_up(f"nonce/{nonce}", lifetime)
+    except CacheError as error:
+        _log.error(
+            "A call to %s was not taken, for it cannot be known if it is a replay: %s", invocation.export.name, error
+        )
+        raise ServiceUnavailable("Replays cannot be told at the moment.", retry_after=5) from None
+    if not is_new:
+        _refuse(invocation, "its nonce was used before: this is a replay, or a delivery that was made twice")
+    invocation._claim(f"nonce/{nonce}")
+
+
+def free_nonce(invocation: Invocation) -> None:
+    """A call that came to nothing is delivered again, perhaps with its nonce."""
+    if invocation.claimed is not None:
+        when_sent(invocation, _free_nonce)
+
+
+def _free_nonce(invocation: Invocation) -> None:
+    if invocation.claimed is not None and (invocation.status >= 500 or invocation.outcome == "error"):
+        invocation.function.services.claims.give_up(invocation.claimed)
+
+
+def _refuse(invocation: Invocation, reason: str, explained: str = "") -> None:
+    if explained and explained != reason:
+        reason = f"{reason}. {explained}"
+    _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
+    raise Unauthorized("The signature of this request does not hold.")

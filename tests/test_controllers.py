@@ -1,0 +1,566 @@
+"""Controllers through HTTP: what becomes an endpoint, what a method gets, and what is refused at start."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import raw_call
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinchfn import FunctionError, SinchFunctions, create_app
+
+MakeApp = Callable[..., Flask]
+MakeClient = Callable[..., FlaskClient]
+MakeFunction = Callable[..., Path]
+
+DEVELOPMENT = {"SINCHFN_ENV": "development"}
+WEBHOOKS = Path(__file__).parent / "data" / "webhooks"
+
+HEAD = """\
+from __future__ import annotations
+from sinchfn import *
+from marshmallow import Schema, fields
+"""
+
+
+def payload(name: str) -> Any:
+    return json.loads((WEBHOOKS / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> FlaskClient:
+    """A function with every kind of endpoint."""
+    return make_client("controllers", **DEVELOPMENT, ADMIN_USER="ann", ADMIN_PASSWORD="correct-horse")
+
+
+@pytest.fixture
+def refused(make_function: MakeFunction) -> Callable[[str], str]:
+    """What the start of a function is refused with."""
+
+    def start(source: str) -> str:
+        with pytest.raises(FunctionError) as caught:
+            create_app(make_function({"function.py": HEAD + source}), config={"SINCHFN_USAGE": "off"})
+        return caught.value.message
+
+    return start
+
+
+@pytest.fixture
+def serve(make_client: MakeClient) -> Callable[..., FlaskClient]:
+    """A client of a function written on the spot, in development."""
+
+    def make(source: str, folder: str = "fn", **config: object) -> FlaskClient:
+        return make_client({"function.py": HEAD + source}, folder, **{**DEVELOPMENT, **config})
+
+    return make
+
+
+class TestEndpoints:
+    def test_a_callback_is_served_by_every_path_of_its_name_and_at_the_root(self, client: FlaskClient) -> None:
+        for path in ("/ice", "/v1/voice/ice", "/"):
+            answer = client.post(path, json={"event": "ice", "callid": "1", "cli": "4670"})
+            assert answer.json["instructions"] == [{"name": "say", "text": "Hello 4670"}], path
+
+    def test_plain_exports_stand_beside_controllers(self, client: FlaskClient) -> None:
+        assert client.post("/pie", json={"event": "pie"}).json == {"action": {"name": "hangup"}}
+        assert client.get("/").text == "home"
+        assert client.post("/webhook/sms", json=[1]).json == {"sms": [1]}
+
+    def test_callbacks_without_a_method_are_answered(self, client: FlaskClient) -> None:
+        assert client.post("/ace", json={}).json == {"action": {"name": "continue"}}
+        assert client.post("/notify", json={}).json == {}
+
+    def test_methods_may_be_async(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        assert client.post("/dice", json={"event": "dice", "reason": "TIMEOUT"}).json == {}
+        assert "Ended: TIMEOUT" in caplog.text
+        assert client.delete("/api/users/3", auth=("ann", "correct-horse")).json == {"removed": 3}
+
+    def test_a_class_that_is_built_on_another_overrides_it(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class _Base(SinchVoiceController):\n"
+            "    def ice(self, data): return IceSvamlBuilder().say(self.words).hangup()\n"
+            "    def pie(self, data): return PieSvamlBuilder().hangup()\n"
+            "class Ivr(_Base):\n"
+            "    words = 'Hej'\n"
+            "    def pie(self, data): return PieSvamlBuilder().continue_()\n"
+        )
+        assert made.post("/ice", json={}).json["instructions"][0]["text"] == "Hej"
+        assert made.post("/pie", json={}).json["action"] == {"name": "continue"}
+        assert made.get("/nothing").json["handlers"] == ["Ivr.ice", "Ivr.pie"]
+
+    def test_a_new_instance_serves_every_request(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class Counter(SinchController):\n"
+            "    count = 0\n"
+            "    @get('/count')\n"
+            "    def counted(self):\n"
+            "        self.count += 1\n"
+            "        return {'count': self.count}\n"
+        )
+        assert [made.get("/count").json["count"] for _ in range(3)] == [1, 1, 1]
+
+    def test_what_hangs_off_a_controller_is_there_before_its_constructor(
+        self, serve: Callable[..., FlaskClient]
+    ) -> None:
+        made = serve(
+            "class Early(SinchController):\n"
+            "    def __init__(self):\n"
+            "        self.seen = [self.context.request_id, self.request.path, self.config.environment]\n"
+            "        self.seen.append(self.log is self.context.log)\n"
+            "    @get('/seen')\n"
+            "    def show(self): return list(self.seen)\n"
+        )
+        assert made.get("/seen", headers={"X-Request-ID": "r1"}).json == ["r1", "/seen", "development", True]
+
+    def test_without_all_only_what_is_defined_in_the_function_is_served(
+        self, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        files = {
+            "ivr.py": HEAD
+            + "class Ivr(SinchVoiceController):\n    def ice(self, data): return IceSvamlBuilder().hangup()\n",
+            "function.py": "from ivr import Ivr\ndef status(context, request): return 'ok'\n",
+        }
+        assert make_client(files, **DEVELOPMENT).post("/ice", json={}).status_code == 404
+        assert re.search(
+            r'"Ivr" in .* is not served: it belongs to the module ivr\. To serve this controller', caplog.text
+        )
+        files["function.py"] += "__all__ = ['Ivr', 'status']\n"
+        assert make_client(files, "named", **DEVELOPMENT).post("/ice", json={}).json["action"] == {"name": "hangup"}
+
+    def test_the_lists_name_class_and_method(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+        handlers = client.get("/there/is/none").json["handlers"]
+        assert handlers == [
+            "pie",
+            "sms_webhook",
+            "reports",
+            "home",
+            *("Ivr.ice", "Ivr.dice"),
+            *("Messages.message_inbound", "Messages.message_delivery", "Messages.unknown_event"),
+            *("Agent.post_call_transcription", "Agent.post_call_audio", "Agent.call_initiation_failure"),
+            "Agent.conversation_init",
+            "Ivr.status",
+            *("Users.user", "Users.create", "Users.search", "Users.remove", "Users.echo"),
+            "version",
+        ]
+
+    def test_the_start_up_block_shows_each_endpoint_with_its_path(
+        self, make_app: MakeApp, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        make_app("controllers", **DEVELOPMENT)
+        block = next(record.getMessage() for record in caplog.records if "Detected functions" in record.getMessage())
+        shown = {tuple(re.split(r"\s+→ |(?<=[A-Z])\s+(?=/)", line.strip())) for line in block.splitlines()[1:]}
+        assert {
+            ("POST", "/ice", "Ivr.ice (voice)"),
+            ("POST", "/webhook/conversation", "Messages.message_inbound"),
+            ("POST", "/webhook/elevenlabs", "Agent.post_call_audio"),
+            ("POST", "/webhook/elevenlabs-init", "Agent.conversation_init"),
+            ("GET", "/api/users/<int:id>", "Users.user"),
+            ("PUT,PATCH", "/api/echo/<path:rest>", "Users.echo"),
+            ("GET", "/about/version", "version"),
+        } <= shown
+
+    def test_the_usage_record_names_the_method(self, make_function: MakeFunction) -> None:
+        folder = make_function("controllers")
+        made = create_app(folder, config={**DEVELOPMENT, "SINCHFN_USAGE": "usage.jsonl"}).test_client()
+        made.post("/ice", json={"callid": "c1"})
+        made.post("/webhook/conversation", json=payload("conversation/message_inbound.text"))
+        made.post("/webhook/conversation", json=payload("conversation/contact_create"))
+        made.get("/api/users/1")
+        made.post("/api/users", json={})
+        records = [json.loads(line) for line in (folder / "usage.jsonl").read_text().splitlines()]
+        assert [(record["handler"], record["kind"], record["status"]) for record in records] == [
+            ("Ivr.ice", "voice", 200),
+            ("Messages.message_inbound", "webhook", 200),
+            ("Messages", "webhook", 200),
+            ("Users.user", "http", 200),
+            ("Users.create", "http", 422),
+        ]
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(
+        "path", ["/api/users/7", "/api/people/7", "/api/users/7/", "//api//users/7", "/api//users/7//"]
+    )
+    def test_several_routes_lead_to_one_method_and_slashes_count_for_nothing(
+        self, client: FlaskClient, path: str
+    ) -> None:
+        assert raw_call(client.application, "GET", path).json == {"id": 7, "function": "fn"}
+
+    def test_variables_are_converted_as_in_flask(self, client: FlaskClient) -> None:
+        assert client.get("/api/users/x").status_code == 404
+        assert client.get("/api/users/-1").status_code == 404
+        assert client.put("/api/echo/a/b%20c", data=b"body").json == {"rest": "a/b c", "body": "body"}
+
+    def test_a_wrong_method_is_405_with_the_methods_there_are(self, client: FlaskClient) -> None:
+        answer = client.put("/api/users/7")
+        assert answer.status_code == 405
+        assert answer.headers["Allow"].replace(" ", "").split(",") == ["DELETE", "GET", "HEAD", "OPTIONS"]
+        assert client.get("/api/users").headers["Allow"].replace(" ", "").split(",") == ["OPTIONS", "POST"]
+
+    def test_options_are_answered_as_in_flask(self, client: FlaskClient) -> None:
+        answer = client.options("/api/users/7")
+        assert (answer.status_code, answer.data) == (200, b"")
+        assert set(answer.headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD", "OPTIONS"}
+
+    def test_head_has_no_body(self, client: FlaskClient) -> None:
+        answer = client.head("/api/users/7")
+        assert (answer.status_code, answer.data) == (200, b"")
+
+    def test_under_a_prefix(self, make_function: MakeFunction) -> None:
+        app = Flask("host")
+        SinchFunctions(make_function("controllers"), config=DEVELOPMENT).init_app(app, url_prefix="/fn")
+        made = app.test_client()
+        assert made.get("/fn/api/users/7/").json == {"id": 7, "function": "fn"}
+        assert made.put("/fn/api/users/7").status_code == 405
+        assert made.get("/api/users/7").status_code == 404
+
+    def test_a_near_miss_is_pointed_out(self, client: FlaskClient) -> None:
+        assert 'Did you mean "/api/search"' in client.get("/api/serch").json["error"]
+
+    def test_a_route_of_ones_own_comes_before_an_export_and_public_files(self, make_client: MakeClient) -> None:
+        files = {
+            "function.py": HEAD
+            + "class Own(SinchController):\n"
+            + "    @get('/api/users')\n    def users_of_api(self): return 'controller'\n"
+            + "    @get('/logo.png')\n    def logo(self): return 'drawn'\n"
+            + "    @get('/')\n    def root(self): return 'root'\n"
+            + "def users(context, request): return 'export'\n",
+            "public/logo.png": b"file",
+        }
+        made = make_client(files, **DEVELOPMENT)
+        assert [made.get(path).text for path in ("/api/users", "/users", "/x/users", "/logo.png", "/")] == [
+            *("controller", "export", "export", "drawn", "root"),
+        ]
+
+    def test_the_root_goes_to_a_callback_first_and_then_to_the_route(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class Own(SinchController):\n"
+            "    @post('/')\n    def root(self): return 'root'\n"
+            "class Ivr(SinchVoiceController):\n    def ice(self, data): return IceSvamlBuilder().hangup()\n"
+        )
+        assert made.post("/", json={"event": "ice"}).json["action"] == {"name": "hangup"}
+        assert made.post("/", json={"event": "other"}).text == "root"
+        assert made.post("/", data=b"{").text == "root"
+
+    def test_a_route_with_variables_never_takes_a_signed_call(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class Any(SinchController):\n"
+            "    @route('/<path:rest>', methods=['GET', 'POST'])\n    def all(self, *, rest): return {'rest': rest}\n"
+            "    @route('/<one>', methods=['PUT'])\n    def one(self, *, one): return {'one': one}\n"
+            "def ice(context, data): return IceSvamlBuilder().hangup()\n"
+            "def conversation_webhook(context, request): return {'seen': True}\n"
+            "def users(context, request): return 'export'\n"
+        )
+        assert made.post("/ice", json={}).json["action"] == {"name": "hangup"}
+        assert made.post("/a/b/ice", json={}).json["action"] == {"name": "hangup"}
+        assert made.post("/webhook/conversation", json={}).json == {"seen": True}
+        assert made.post("/conversationWebhook", json={}).json == {"seen": True}
+        assert made.get("/users").json == {"rest": "users"}
+        assert made.get("/ice").json == {"rest": "ice"}
+
+    @pytest.mark.parametrize("number", ["9" * 5000, "1" * 400_000, "٣", "1_000", "+1", " 1"])
+    def test_numbers_that_are_none_are_404_or_their_value(self, client: FlaskClient, number: str) -> None:
+        answer = client.get(f"/api/users/{number}")
+        assert answer.status_code in (200, 404)
+
+    @settings(max_examples=150)
+    @given(path=st.text(max_size=40), method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"]))
+    def test_any_path_ends_in_an_answer(self, path: str, method: str) -> None:
+        answer = hostile_client().open("/api/" + path.encode("utf-8", "replace").decode(), method=method)
+        assert answer.status_code < 500
+
+    def test_an_override_keeps_the_routes_of_what_it_overrides(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class _Base(SinchController):\n"
+            "    @get('/word')\n    def word(self): return 'base'\n"
+            "    @get('/kept')\n    def kept(self): return 'kept'\n"
+            "class Own(_Base):\n    def word(self): return 'own'\n"
+        )
+        assert [made.get("/word").text, made.get("/kept").text] == ["own", "kept"]
+
+    def test_static_methods_are_not_mistaken(self, refused: Callable[[str], str]) -> None:
+        assert "goes right above the method" in refused(
+            "class A(SinchController):\n    @get('/x')\n    @property\n    def x(self): return 1\n"
+        )
+
+
+_hostile: dict[str, FlaskClient] = {}
+
+
+def hostile_client() -> FlaskClient:
+    # Made once: a fixture of the usual kind would be made for every example.
+    if "client" not in _hostile:
+        folder = Path(__file__).parent / "functions" / "controllers"
+        _hostile["client"] = create_app(folder, config={**DEVELOPMENT, "SINCHFN_STORAGE_URL": "memory:"}).test_client()
+    return _hostile["client"]
+
+
+class TestSchemas:
+    def test_the_method_gets_what_was_loaded(self, client: FlaskClient) -> None:
+        answer = client.post("/api/users", json={"name": "Ann", "age": "7"})
+        assert (answer.status_code, answer.json) == (201, {"said": "Hello Ann", "name": "Ann", "age": 7})
+
+    def test_a_form_will_do(self, client: FlaskClient) -> None:
+        assert client.post("/api/users", data={"name": "Ann"}).json == {"said": "Hello Ann", "name": "Ann"}
+
+    @pytest.mark.parametrize(
+        ("sent", "fields"),
+        [
+            ({}, {"name"}),
+            ({"name": "Ann", "age": "old"}, {"age"}),
+            ({"name": 5, "more": 1}, {"name", "more"}),
+            ([], {"_schema"}),
+            ("text", {"_schema"}),
+        ],
+    )
+    def test_a_bad_body_is_a_422_that_names_the_fields(self, client: FlaskClient, sent: Any, fields: set[str]) -> None:
+        answer = client.post("/api/users", json=sent, headers={"X-Request-ID": "r1"})
+        assert answer.status_code == 422
+        assert set(answer.json) == {"error", "requestId", "fields"}
+        assert set(answer.json["fields"]) == fields
+        assert answer.json["requestId"] == "r1"
+
+    def test_null_is_no_object(self, client: FlaskClient) -> None:
+        answer = client.post("/api/users", data=b"null", content_type="application/json")
+        assert set(answer.json["fields"]) == {"_schema"}
+
+    def test_no_body_is_an_empty_object(self, client: FlaskClient) -> None:
+        assert set(client.post("/api/users").json["fields"]) == {"name"}
+
+    @pytest.mark.parametrize(
+        ("data", "kind", "status"),
+        [
+            (b"{", "application/json", 400),
+            (b"\xff", "application/json", 400),
+            (b"x", "text/plain", 415),
+            (b"{}", "application/vnd.api+json", 422),
+            (b"[" * 200 + b"]" * 200, "application/json", 400),
+        ],
+    )
+    def test_what_is_no_json_is_refused(self, client: FlaskClient, data: bytes, kind: str, status: int) -> None:
+        assert client.post("/api/users", data=data, content_type=kind).status_code == status
+
+    def test_the_query(self, client: FlaskClient) -> None:
+        answer = client.get("/api/search?q=x&tag=a&tag=b&utm_source=mail&q=y")
+        assert answer.json == {"q": "x", "tag": ["a", "b"], "limit": 10}
+        bad = client.get("/api/search?limit=many")
+        assert (bad.status_code, set(bad.json["fields"])) == (422, {"q", "limit"})
+
+    def test_body_and_query_at_once_with_values_of_the_path(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "BODY = {'n': fields.Integer(required=True)}\n"
+            "QUERY = {'m': fields.Integer(required=True)}\n"
+            "class A(SinchController):\n"
+            "    @post('/a/<x>', body=BODY, query=QUERY)\n"
+            "    def a(self, first, second, *, x): return [first, second, x]\n"
+            "    @post('/b/<x>', body=BODY, query=QUERY)\n"
+            "    def b(self, query, body, x): return [query, body, x]\n"
+            "    @post('/c', body=BODY)\n"
+            "    def c(self, data, request): return [data, request.path]\n"
+        )
+        assert made.post("/a/z?m=2", json={"n": 1}).json == [{"n": 1}, {"m": 2}, "z"]
+        assert made.post("/b/z?m=2", json={"n": 1}).json == [{"m": 2}, {"n": 1}, "z"]
+        assert made.post("/c", json={"n": 1}).json == [{"n": 1}, "/c"]
+        assert set(made.post("/a/z", json={}).json["fields"]) == {"n", "m"}
+
+    def test_a_schema_that_makes_objects(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "from marshmallow import post_load\n"
+            "class User:\n    def __init__(self, name): self.name = name\n"
+            "class UserSchema(Schema):\n    name = fields.String(required=True)\n"
+            "    @post_load\n    def make(self, data, **kwargs): return User(**data)\n"
+            "class A(SinchController):\n"
+            "    @put('/one', body=UserSchema)\n    def one(self, user: User): return user.name\n"
+            "    @patch('/many', body=UserSchema(many=True))\n"
+            "    def many(self, users): return [u.name for u in users]\n"
+        )
+        assert made.put("/one", json={"name": "Ann"}).text == "Ann"
+        assert made.patch("/many", json=[{"name": "A"}, {"name": "B"}]).json == ["A", "B"]
+
+    def test_a_secret_in_what_is_refused_is_struck_out(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class A(SinchController):\n    @post('/a', body={'n': fields.Integer()})\n"
+            "    def a(self, body): return body\n",
+            SECRET_WORD="open-sesame-and-close",
+        )
+        assert "open-sesame" not in made.post("/a", json={"open-sesame-and-close": 1}).text
+
+
+class TestRefusedAtStart:
+    @pytest.mark.parametrize(
+        ("base", "name", "meant"),
+        [
+            *(
+                ("SinchVoiceController", name, "ice")
+                for name in ("Ice", "ICE", "on_ice", "onIce", "handle_ice", "ice_callback", "iec")
+            ),
+            ("SinchVoiceController", "dcie", "dice"),
+            ("SinchVoiceController", "notfy", "notify"),
+            ("SinchVoiceController", "on_notify", "notify"),
+            ("SinchConversationController", "message_inbond", "message_inbound"),
+            ("SinchConversationController", "handleMessageInbound", "message_inbound"),
+            ("SinchConversationController", "messageInbound", "message_inbound"),
+            ("SinchConversationController", "MessageDelivery", "message_delivery"),
+            ("SinchConversationController", "conversation_started", "conversation_start"),
+            ("ElevenLabsController", "post_call_transcript", "post_call_transcription"),
+            ("ElevenLabsController", "conversation_initiation", "conversation_init"),
+        ],
+    )
+    def test_a_misspelt_override(self, refused: Callable[[str], str], base: str, name: str, meant: str) -> None:
+        message = refused(f"class C({base}):\n    def {name}(self, data): ...\n")
+        assert f'"{name}" of C' in message
+        assert f'did you mean "{meant}"' in message
+        assert "function.py, line 5" in message
+
+    @pytest.mark.parametrize("name", ["price", "place", "noticed", "greet", "choose", "pick", "advice", "_ice"])
+    def test_helpers_are_no_misspelt_overrides(self, serve: Callable[..., FlaskClient], name: str) -> None:
+        serve(f"class C(SinchVoiceController):\n    def ice(self, data): ...\n    def {name}(self, data): ...\n")
+
+    @pytest.mark.parametrize(
+        ("source", "names"),
+        [
+            (
+                "class A(SinchVoiceController):\n    def ice(self, data): ...\nclass B(A):\n    pass\n",
+                ("A.ice", "B.ice"),
+            ),
+            (
+                "class A(SinchVoiceController):\n    def ice(self, data): ...\ndef ice(context, data): ...\n",
+                ("A.ice", '"ice"'),
+            ),
+            (
+                "class A(SinchConversationController):\n    def message_inbound(self, event): ...\n"
+                "def conversation_webhook(context, request): ...\n",
+                ("conversation_webhook", '"A"'),
+            ),
+            (
+                "class A(SinchConversationController):\n    def opt_in(self, event): ...\n"
+                "class B(SinchConversationController):\n    def opt_in(self, event): ...\n",
+                ("A.opt_in", "B.opt_in"),
+            ),
+            (
+                "class A(ElevenLabsController):\n    def conversation_init(self, data): ...\n"
+                "def elevenlabs_init_webhook(context, request): ...\n",
+                ("A.conversation_init", "elevenlabs_init_webhook"),
+            ),
+            (
+                "class A(SinchController):\n    @get('/users')\n    def x(self): ...\n"
+                "def users(context, request): ...\n",
+                ("A.x", '"users"'),
+            ),
+            (
+                "class A(SinchController):\n    @get('/')\n    def x(self): ...\ndef home(context, request): ...\n",
+                ("A.x", '"home"'),
+            ),
+            (
+                "class A(SinchController):\n    @get('/u/<int:id>')\n    def x(self, id): ...\n"
+                "class B(SinchController):\n    @get('/u/<int:number>/')\n    def y(self, number): ...\n",
+                ("A.x", "B.y"),
+            ),
+            (
+                "class A(SinchController):\n    @get('/v')\n    def x(self): ...\n"
+                "class Init(SinchFunctionInit):\n    def configure_app(self, app): app.map_get('/v', _v)\n"
+                "def _v(context, request): ...\n",
+                ("A.x", '"_v"'),
+            ),
+        ],
+    )
+    def test_one_endpoint_claimed_twice(
+        self, refused: Callable[[str], str], source: str, names: tuple[str, str]
+    ) -> None:
+        message = refused(source)
+        assert all(name in message for name in names), message
+        assert "both" in message
+
+    @pytest.mark.parametrize(
+        ("source", "part"),
+        [
+            ("class A(SinchVoiceController):\n    def ice(self): ...\n", "def ice(self, data): ..."),
+            ("class A(SinchVoiceController):\n    def ice(self, context, data): ...\n", "def ice(self, data): ..."),
+            ("class A(SinchVoiceController):\n    ice = 5\n", "has to be a method: def ice(self, data): ..."),
+            ("class A(SinchConversationController):\n    def opt_in(self): ...\n", "def opt_in(self, event): ..."),
+            ("class A(SinchController):\n    @get('/u/<id>')\n    def x(self): ...\n", "no parameter of this name"),
+            (
+                "class A(SinchController):\n    @get('/u')\n    def x(self, *, id): ...\n",
+                'nothing is there for its parameter "id"',
+            ),
+            (
+                "class A(SinchController):\n    @get('/u')\n    def x(self, a, b): ...\n",
+                'nothing is there for its parameter "b"',
+            ),
+            (
+                "class A(SinchController):\n    @post('/u', body=Schema)\n    def x(self): ...\n",
+                "no parameter for the body",
+            ),
+            ("class A(SinchController):\n    @get('/u/<number:id>')\n    def x(self, id): ...\n", "/u/<number:id>"),
+            ("class A(SinchController):\n    @get('/u/<int:id')\n    def x(self): ...\n", "cannot be used"),
+            ("class A(SinchController):\n    @get('/u/<id>/<id>')\n    def x(self, id): ...\n", "twice"),
+            ("class A(SinchController):\n    @get\n    def x(self): ...\n", '@get("/path")'),
+            ("class A(SinchController):\n    @post('/u', body=5)\n    def x(self, u): ...\n", "marshmallow schema"),
+            ("class A(SinchController):\n    @route('/u', methods=['GOT'])\n    def x(self): ...\n", "GOT"),
+            ("class A(SinchController):\n    @route('/u', methods='GET')\n    def x(self): ...\n", 'methods=["GET"]'),
+            ("class A(SinchController):\n    @post('/ice')\n    def x(self): ...\n", "SinchVoiceController"),
+            (
+                "class A(SinchController):\n    @post('/webhook/conversation')\n    def x(self): ...\n",
+                "sends signed calls",
+            ),
+            (
+                "class A(SinchController):\n    @post('/webhook/eleven-labs')\n    def x(self): ...\n",
+                "sends signed calls",
+            ),
+            (
+                "class A(SinchVoiceController, SinchConversationController):\n    def ice(self, data): ...\n",
+                "a class for each",
+            ),
+            (
+                "auth = ['Users']\nclass User(SinchController):\n    @get('/u')\n    def x(self): ...\n",
+                'Did you mean "User"',
+            ),
+            ("__all__ = ['Thing']\nclass Thing: ...\n", "is a class and cannot be a handler"),
+        ],
+    )
+    def test_what_cannot_be_served(self, refused: Callable[[str], str], source: str, part: str) -> None:
+        assert part in refused(source)
+
+
+class TestAuth:
+    def test_an_entry_names_a_method_or_a_class(self, client: FlaskClient) -> None:
+        known = ("ann", "correct-horse")
+        assert [client.delete("/api/users/1").status_code, client.delete("/api/users/1", auth=known).status_code] == [
+            401,
+            200,
+        ]
+        assert [client.get("/about/version").status_code, client.get("/about/version", auth=known).text] == [401, "1"]
+        assert client.get("/api/users/1").status_code == 200
+
+    def test_the_name_of_a_class_gates_all_that_no_signature_guards(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "auth = ['Ivr', 'Other']\n"
+            "class Ivr(SinchVoiceController):\n    def ice(self, data): ...\n"
+            "    @get('/status')\n    def status(self): return 'ok'\n"
+            "class Other(SinchController):\n    @get('/a')\n    def a(self): ...\n"
+            "    @get('/b')\n    def b(self): ...\n"
+        )
+        assert made.post("/ice", json={}).status_code == 200
+        assert [made.get(path).status_code for path in ("/status", "/a", "/b")] == [401, 401, 401]
+
+    def test_everything_is_everything(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "auth = '*'\n"
+            "class A(SinchController):\n    @get('/a')\n    def a(self): ...\n"
+            "    @get('/health')\n    def health(self): return 'well'\n"
+            "class M(SinchConversationController):\n    def opt_in(self, event): ...\n"
+        )
+        assert made.get("/a").status_code == 401
+        assert made.get("/health").text == "well"
+        assert made.post("/webhook/conversation", json={}).status_code == 200
