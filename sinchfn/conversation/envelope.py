@@ -101,7 +101,7 @@ class Envelope:
     def conversation_metadata(self, metadata: Mapping[str, Any], strategy: MetadataStrategy | None = None) -> Self:
         """Comes back as `message_metadata` in what the contact writes; only where conversations are kept.
 
-        :param metadata: JSON object, at most 2048 characters. The official SDK leaves out fields that are null.
+        :param metadata: JSON object, at most 2048 characters.
         :param strategy: platform's default `REPLACE`.
         """
         changes: dict[str, Any] = {"conversation_metadata": _json_object(metadata)}
