@@ -236,7 +236,7 @@ class FunctionRequest:
 
         :raises BadRequest: it is not JSON. A handler that does not catch it answers 400.
         """
-        return self._incoming.json if self._incoming.size else None
+        return self._incoming.json if self._has_body() else None
 
     @cached_property
     def body(self) -> Any:
@@ -244,7 +244,7 @@ class FunctionRequest:
 
         :raises BadRequest: it is not what its content type says.
         """
-        if not self._incoming.size:
+        if not self._has_body():
             return None
         mimetype = self._request.mimetype
         if is_json(mimetype):
@@ -252,6 +252,10 @@ class FunctionRequest:
         if mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
             return self.form.to_dict()
         return self._text() if mimetype.startswith("text/") else self.raw_body
+
+    def _has_body(self) -> bool:
+        self._incoming.receive()
+        return self._incoming.size > 0
 
     def _text(self) -> str:
         charset = self._request.mimetype_params.get("charset", "utf-8").lower()
