@@ -164,9 +164,9 @@ class ConversationMessage(Envelope):
         return conversation.messages.send(**_arguments(body))
 
     def _content(self, kind: str, content: dict[str, Any]) -> Self:
-        other = next((name for name in self._request.get("message", {}) if name.endswith("_message")), None)
-        if other not in (None, "explicit_channel_message"):
-            raise MessageError(f"A message has one content: this one is a {other} already, and no {kind} can be added.")
+        there = [name for name in self._request.get("message", {}) if name != "explicit_channel_message"]
+        if there:
+            raise MessageError(f"A message has one content: this one is a {there[0]}, and no {kind} can be added.")
         return self._say(**{kind: content})
 
     def _say(self, **content: Any) -> Self:
