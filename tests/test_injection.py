@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import contextvars
 import logging
 import re
 import subprocess
@@ -619,6 +620,14 @@ def test_a_circle_is_told_at_start_as_a_path(services: ServiceRegistry):
     assert "in a circle: Hen -> Egg -> Hen. " in refusal(services.check)
 
 
+def test_a_value_of_the_request_breaks_the_circle_of_scoped_services(services: ServiceRegistry):
+    services.add_scoped(Hen)
+    services.add_scoped(Egg)
+    services.check([Egg])
+    with services.scope({Egg: object()}) as scope:
+        assert isinstance(scope.get(Hen), Hen)
+
+
 def test_an_override_breaks_the_circle_and_needs_no_factory(services: ServiceRegistry):
     services.add_singleton(Hen)
     services.add_singleton(Egg)
@@ -677,11 +686,14 @@ def test_a_circle_across_threads_is_no_dead_lock(services: ServiceRegistry):
 
 
 def test_a_circle_is_found_where_a_factory_leaves_its_context(services: ServiceRegistry):
-    import contextvars
+    def make_hen(resolver: Resolver) -> Hen:
+        resolver.get(Db)  # is made, and no part of the circle
+        return contextvars.Context().run(lambda: Hen(services.get(Egg)))
 
-    services.add_singleton(Hen, lambda: contextvars.Context().run(lambda: Hen(services.get(Egg))))
+    services.add_singleton(Db)
+    services.add_singleton(Hen, make_hen)
     services.add_singleton(Egg, lambda: Egg(services.get(Hen)))
-    assert "in a circle: " in refusal(services.get, Hen)
+    assert "in a circle: Hen -> Egg -> Hen. " in refusal(services.get, Hen)
 
 
 # --- random graphs --------------------------------------------------------------------------------------------------
@@ -1312,6 +1324,9 @@ FORK = """if True:
     services.add_singleton(Plain)
     services.add_singleton(Made, make)
     services.add_scoped(list, lambda services: [services.get(Made)])
+    class Scoped(Plain):
+        def close(self): print("closed scoped in", names[os.getpid()], flush=True)
+    services.add_scoped(Scoped)
     scope = services.scope({})
     def child_does(work):
         sys.stdout.flush()
@@ -1351,7 +1366,7 @@ def test_a_child_that_uses_nothing_closes_nothing():
     printed = run_script(
         FORK
         + """
-    services.get(Plain), services.get(Made), scope.get(list)
+    services.get(Plain), services.get(Made), scope.get(list), scope.get(Scoped)
     child_does(lambda: None)
     child_does(services.close)
     child_does(scope.close)
@@ -1359,7 +1374,29 @@ def test_a_child_that_uses_nothing_closes_nothing():
     scope.close()
 """
     )
-    assert printed.splitlines() == ["back", "cleaned up in parent", "closed plain of parent in parent"]
+    assert printed.splitlines() == [
+        "back",
+        "closed scoped in parent",
+        "cleaned up in parent",
+        "closed plain of parent in parent",
+    ]
+
+
+def test_a_lock_that_is_held_at_a_fork_is_free_in_the_child():
+    printed = run_script(
+        FORK
+        + """
+    services.get(Plain)
+    def work():
+        with services.override(int, 5):
+            print(names[services.get(Plain).pid], services.get(int))
+    with services._makings.lock, services._overrides.lock:
+        child_does(work)
+    print("back")
+"""
+    )
+    assert printed.splitlines()[0] == "child 5"
+    assert "back" in printed
 
 
 def test_a_fork_while_another_thread_makes_a_service_leaves_no_lock_behind():

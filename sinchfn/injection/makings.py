@@ -94,7 +94,7 @@ class Makings:
         :raises FunctionError: it does. The message shows the path.
         """
         current = self.current.get()
-        path = (_path(wanted, current) if current else []) or _path_of_thread(wanted)
+        path = (_path(wanted, current) if current else []) or _path_of_thread(wanted, current)
         if path:
             raise FunctionError(cycle([making.recipe.name for making in [*path, wanted]]))
 
@@ -135,11 +135,11 @@ def _path(start: Making, goal: Making) -> list[Making]:
     return []
 
 
-def _path_of_thread(wanted: Making) -> list[Making]:
+def _path_of_thread(wanted: Making, current: Making | None) -> list[Making]:
     """For a factory that asks outside of its context: what this very thread is making would wait for itself."""
     if wanted.thread != threading.get_ident():
         return []
     path = [wanted]
     while path[-1].needs and path[-1].needs[-1] not in path:
         path.append(path[-1].needs[-1])
-    return path
+    return path if current is None or current in path else [*path, current]

@@ -64,7 +64,7 @@ class ServiceRegistry(Resolver, Forkable):
 
     def _start(self) -> None:
         self._process = Lifetime(OF_PROCESS, self._makings, self._locator)
-        self._finalizer = weakref.finalize(self, self._process.close)
+        weakref.finalize(self, self._process.close)
 
     def add_singleton(self, service: Key[Any], factory: Callable[..., Any] | None = None) -> None:
         """Make one per process, when it is first wanted, and close it at shutdown.
@@ -231,7 +231,6 @@ class ServiceRegistry(Resolver, Forkable):
         self._makings.lock = threading.Lock()
         self._overrides.lock = threading.Lock()
         if self._locator.is_loaded:
-            self._finalizer.detach()
             self._process.bequeath()
             self._start()
 
