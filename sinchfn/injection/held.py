@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractContextManager, AsyncContextDecorator
 from functools import partial
 from typing import Any
 
-from ..coroutines import run_async
 from ..errors import FunctionError
 from .recipes import async_generator
 
@@ -65,7 +64,7 @@ class Held:
 def _opened(name: str, result: Any, taken: Sequence[Any]) -> tuple[Any, list[Callable[[], object]]]:
     """The service, and what closes it: the last entry first."""
     if inspect.iscoroutine(result):
-        result = run_async(result)
+        result = _awaited(result)
     if inspect.isasyncgen(result) or isinstance(result, AsyncContextDecorator):
         raise FunctionError(async_generator(name))
     if inspect.isgenerator(result):
@@ -99,4 +98,10 @@ def _finish(generator: Generator[Any, Any, Any]) -> None:
 def _close(service: Any) -> None:
     close = getattr(service, "close", None)
     if callable(close) and inspect.isawaitable(ended := close()):
-        run_async(ended)
+        _awaited(ended)
+
+
+def _awaited(awaitable: Awaitable[Any]) -> Any:
+    from ..coroutines import run_async  # brings asyncio, which most do without
+
+    return run_async(awaitable)
