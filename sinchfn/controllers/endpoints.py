@@ -69,8 +69,10 @@ def new_controller(controller: type[SinchController], invocation: Invocation) ->
     made = controller.__new__(controller)
     object.__setattr__(made, "_invocation", invocation)  # also if the class is a frozen dataclass
     plan = invocation.function.plans[controller]
-    positional, named = invocation.scope.arguments(plan) if plan.parameters else ((), {})
-    made.__init__(*positional, **named)  # type: ignore[misc]  # not made by the class, which would be too late for the above
+    if plan.parameters:
+        plan.initialize(made, invocation.scope)
+    else:
+        made.__init__()  # type: ignore[misc]  # made by hand, for what hangs off it to be there before
     return made
 
 

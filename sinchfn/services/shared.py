@@ -119,7 +119,12 @@ class Services(ServiceRegistry):
     @property
     def claims(self) -> Claims:
         """What is done once, whichever worker comes first; kept where the cache is, apart from the user's keys."""
-        found: Claims = self._made.get("claims") or self._make("claims", self._open_claims)
+        found: Claims | None = self._made.get("claims")
+        if found is None:
+            from .claims import Claims
+
+            cache = self._own_cache  # before the lock is taken for the claims: it may have to be made as well
+            found = self._make("claims", lambda: Claims(cache.apart("claims")))
         return found
 
     @property
@@ -180,11 +185,6 @@ class Services(ServiceRegistry):
 
         config = self._config
         return open_cache(config["SINCHFN_CACHE_URL"], folder=config.folder, namespace=config.function_name)
-
-    def _open_claims(self) -> Claims:
-        from .claims import Claims
-
-        return Claims(self._own_cache.apart("claims"))
 
     def _open_storage(self) -> Storage:
         from .storage import open_storage

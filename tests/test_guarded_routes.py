@@ -1,0 +1,372 @@
+"""Every route of an app with all kinds in it: who may call it, proved path by path.
+
+The table below is written by hand. What the app itself says of its routes has to be the same, so that no endpoint can be
+added without being in it; and each call that must not come through is sent to every path that reaches the endpoint.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from conftest import CASES, raw_call
+from flask import Flask
+
+from sinchfn import SinchFunctions, create_app
+from sinchfn.routing import METHODS
+from sinchfn.signatures import GUARDED, ApplicationScheme, ElevenLabsScheme, NonceScheme, SharedSecretScheme
+
+KEY = "f00dcafe-abba-c0de-1dea-dabb1ed4caf3"
+SECRETS = {
+    "VOICE_APPLICATION_KEY": KEY,
+    "VOICE_APPLICATION_SECRET": "c2VjcmV0LXNlY3JldC1zZWNyZXQ=",
+    "CONVERSATION_WEBHOOK_SECRET": "CactusKnight_SurfsWaves",
+    "ELEVENLABS_WEBHOOK_SECRET": "wsec_test_0123456789abcdef",
+    "ELEVENLABS_INIT_SECRET": "init-secret-of-the-test",
+}
+SETTINGS = {
+    **SECRETS,
+    "ADMIN_USER": "ann",
+    "ADMIN_PASSWORD": "correct-horse",
+    "SINCHFN_USAGE": "off",
+    "SINCHFN_CACHE_URL": "memory:",
+    "SINCHFN_STORAGE_URL": "memory:",
+}
+
+#: Beside the controllers of the case, the plain export of every webhook that has a scheme, in a function of its own.
+PLAIN = """
+auth = "*"
+def ice(context, data): return {"action": {"name": "hangup"}}
+def conversation_webhook(context, request): return {"reached": True}
+def smsWebhook(context, request): return {"reached": True}
+def eleven_labs_webhook(context, request): return {"reached": len(request.raw_body)}
+def elevenlabsInitWebhook(context, request): return {"reached": True}
+def stripe_webhook(context, request): return {"reached": True}
+def status(context, request): return "status"
+"""
+
+BODIES = {
+    "application": b'{"callid":"c1","cli":"4670"}',
+    "nonce": b'{"message":{"contact_message":{"text_message":{"text":"hi"}}}}',
+    "elevenlabs": b'{"type":"post_call_transcription","event_timestamp":1,"data":{"agent_id":"a"}}',
+    "init-secret": b'{"caller_id":"+4670","agent_id":"a"}',
+}
+
+
+class Guarded(NamedTuple):
+    """One endpoint: the scheme or `basic` that guards it, the paths that reach it, and one method to call it by."""
+
+    guard: str
+    paths: tuple[str, ...]
+    method: str = "POST"
+
+
+def callback(name: str) -> Guarded:
+    return Guarded(
+        "application",
+        (f"/{name}", f"//{name}/", f"/v1/any/{name}", f"/webhook/{name}", f"/%{ord(name[0]):02x}{name[1:]}"),
+    )
+
+
+def webhook(guard: str, *services: str, names: tuple[str, ...]) -> Guarded:
+    by_service = (f"{before}/webhook/{service}" for service in services for before in ("", "/", "/v1/x"))
+    return Guarded(guard, (*by_service, *(f"/{name}" for name in names), *(f"/x/{name}/" for name in names)))
+
+
+CONVERSATION = webhook(
+    "nonce", "conversation", names=("conversation_webhook", "conversationWebhook", "conversation-webhook")
+)
+
+#: The case with controllers: name of the endpoint -> who guards it, and what reaches it.
+CONTROLLERS: Mapping[str, Guarded] = {
+    **{name: callback(event) for name, event in (("Ivr.ice", "ice"), ("Ivr.dice", "dice"), ("pie", "pie"))},
+    "Messages": CONVERSATION,
+    "sms_webhook": webhook("nonce", "sms", names=("sms_webhook", "smsWebhook", "sms-webhook")),
+    "Agent": webhook("elevenlabs", "elevenlabs", names=("elevenlabs_webhook", "elevenlabsWebhook")),
+    "Agent.conversation_init": webhook(
+        "init-secret", "elevenlabs-init", "elevenlabs_init", "elevenlabsInit", names=("elevenlabs_init_webhook",)
+    ),
+    "reports": Guarded("basic", ("/reports", "/x/reports", "//reports/"), "GET"),
+    "Users.remove": Guarded("basic", ("/api/users/1", "//api//users/1/"), "DELETE"),
+    "version": Guarded("basic", ("/about/version", "/about/version/"), "GET"),
+    "home": Guarded("open", ("/",), "GET"),
+    "Ivr.status": Guarded("open", ("/calls/status",), "GET"),
+    "Users.user": Guarded("open", ("/api/users/1", "/api/people/1"), "GET"),
+    "Users.create": Guarded("open", ("/api/users",)),
+    "Users.search": Guarded("open", ("/api/search?q=x",), "GET"),
+    "Users.echo": Guarded("open", ("/api/echo/x",), "PUT"),
+}
+
+#: The function of plain exports.
+EXPORTS: Mapping[str, Guarded] = {
+    "ice": callback("ice"),
+    "conversation_webhook": CONVERSATION,
+    "smsWebhook": webhook("nonce", "sms", names=("smsWebhook",)),
+    "eleven_labs_webhook": webhook(
+        "elevenlabs", "elevenlabs", "eleven-labs", "elevenLabs", names=("eleven_labs_webhook", "elevenLabsWebhook")
+    ),
+    "elevenlabsInitWebhook": webhook(
+        "init-secret", "elevenlabs-init", "elevenlabsinit", names=("elevenlabsInitWebhook",)
+    ),
+    "stripe_webhook": Guarded("basic", ("/webhook/stripe", "/stripeWebhook")),
+    "status": Guarded("basic", ("/status", "/x/status"), "GET"),
+}
+
+#: Callbacks that have no handler, and are guarded all the same.
+IMPLICIT = {"controllers": ("ace", "notify"), "exports": ("ace", "dice", "notify")}
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Flask]:
+    """Both functions, in production, protected, each as an app and under a prefix in a host."""
+    plain = tmp_path_factory.mktemp("plain")
+    (plain / "function.py").write_text(PLAIN)
+    made = {
+        "controllers": create_app(CASES / "controllers", config=SETTINGS),
+        "exports": create_app(plain, config=SETTINGS),
+    }
+    host = Flask("host")
+    SinchFunctions(CASES / "controllers", config=SETTINGS).init_app(host, url_prefix="/fn")
+    return {**made, "host": host}
+
+
+TABLES = {"controllers": CONTROLLERS, "exports": EXPORTS}
+GUARDS = [
+    (case, name, path) for case, table in TABLES.items() for name, guarded in table.items() for path in guarded.paths
+]
+
+
+def headers_for(guard: str, method: str, path: str, body: bytes, now: float | None = None) -> dict[str, str]:
+    """What makes a call genuine."""
+    if guard == "application":
+        scheme = ApplicationScheme(KEY, SECRETS["VOICE_APPLICATION_SECRET"])
+        return scheme.headers(method, path.partition("?")[0], "application/json", body, now=now)
+    made: Any = {
+        "nonce": lambda: NonceScheme(SECRETS["CONVERSATION_WEBHOOK_SECRET"]),
+        "elevenlabs": lambda: ElevenLabsScheme(SECRETS["ELEVENLABS_WEBHOOK_SECRET"]),
+        "init-secret": lambda: SharedSecretScheme(SECRETS["ELEVENLABS_INIT_SECRET"]),
+    }[guard]()
+    return {"content-type": "application/json", **made.headers(body, now=now)}
+
+
+def send(app: Flask, guarded: Guarded, path: str, headers: Mapping[str, str], body: bytes | None = None) -> int:
+    data = BODIES.get(guarded.guard, b"{}") if body is None else body
+    sent = {"content-type": "application/json", **headers} if guarded.method != "GET" else dict(headers)
+    return raw_call(app, guarded.method, path, data=b"" if guarded.method == "GET" else data, headers=sent).status
+
+
+def forgeries(guard: str, path: str, body: bytes) -> Iterator[tuple[str, dict[str, str], bytes]]:
+    """Calls that must not come through: how they are wrong, their headers, their body."""
+    yield "unsigned", {}, body
+    yield "with a password instead", {"authorization": "Basic YW5uOmNvcnJlY3QtaG9yc2U="}, body
+    if guard == "init-secret":
+        yield "with a wrong secret", {"x-init-secret": "init-secret-of-the-tesT"}, body
+        yield "with a part of the secret", {"x-init-secret": "init-secret"}, body
+        return
+    right = headers_for(guard, "POST", path, body)
+    yield "signed for another body", right, body.replace(b"{", b"{ ", 1)
+    yield "signed long ago", headers_for(guard, "POST", path, body, now=time.time() - 7200), body
+    for name, value in right.items():
+        if name != "content-type":
+            yield f"without {name}", {n: v for n, v in right.items() if n != name}, body
+            yield (
+                f"with another {name}",
+                {**right, name: value[:-2] + ("A" if value[-2] != "A" else "B") + value[-1]},
+                body,
+            )
+    for other in GUARDED:
+        if other != guard:
+            yield f"signed as {other}", headers_for(other, "POST", path, body), body
+
+
+def test_the_table_has_every_endpoint_that_the_apps_have(apps: dict[str, Flask]) -> None:
+    for case, table in TABLES.items():
+        function = apps[case].extensions["sinchfn"][0]
+        found = {
+            export.name: export.scheme or ("basic" if export.name in function.gated else "open")
+            for export in function.exports
+        }
+        assert found == {name: guarded.guard for name, guarded in table.items()}
+        assert tuple(set(function.exports.callbacks) - {e.meaning for e in function.exports}) != ()
+        implicit = {n for n in function.exports.callbacks if function.exports.callbacks[n].handler is None}
+        assert implicit == set(IMPLICIT[case])
+        assert {guard for guard in found.values() if guard in GUARDED} == set(GUARDED), "every scheme is in both"
+        assert set(function.schemes) == set(GUARDED)
+
+
+def test_the_paths_of_the_table_are_all_that_reach_an_endpoint(apps: dict[str, Flask]) -> None:
+    """Whatever spelling, service or route an endpoint has is in the table, at least by its last segment."""
+    for case, table in TABLES.items():
+        function = apps[case].extensions["sinchfn"][0]
+        for export in function.exports:
+            if export.scheme is None:
+                continue
+            tried = {path.strip("/").rpartition("/")[2].partition("?")[0] for path in table[export.name].paths}
+            reach = export.services | {s for s in export.spellings if s in tried}
+            assert reach, export.name
+            for service in export.services:
+                path = f"/webhook/{service}"
+                assert send(apps[case], table[export.name], path, {}) == 401, path
+            for spelling in export.spellings:
+                assert send(apps[case], table[export.name], f"/a/{spelling}", {}) == 401, spelling
+
+
+@pytest.mark.parametrize(("case", "name", "path"), GUARDS, ids=lambda value: str(value))
+def test_only_who_may_reaches_an_endpoint(apps: dict[str, Flask], case: str, name: str, path: str) -> None:
+    app, guarded = apps[case], TABLES[case][name]
+    if guarded.guard == "open":
+        assert send(app, guarded, path, {}) in (200, 422)
+        return
+    if guarded.guard == "basic":
+        assert send(app, guarded, path, {}) == 401
+        assert send(app, guarded, path, {"authorization": "Basic YW5uOndyb25n"}) == 401
+        assert send(app, guarded, path, {"authorization": "Basic YW5uOmNvcnJlY3QtaG9yc2U="}) == 200
+        return
+    body = BODIES[guarded.guard]
+    for wrong, headers, sent in forgeries(guarded.guard, path, body):
+        assert send(app, guarded, path, headers, sent) == 401, wrong
+    right = headers_for(guarded.guard, "POST", path, body)
+    assert send(app, guarded, path, right) == 200
+    if guarded.guard == "nonce":
+        assert send(app, guarded, path, right) == 401, "a replay"
+        for other in guarded.paths:
+            assert send(app, guarded, other, right) == 401, f"a replay by {other}"
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_nonce_that_one_webhook_took_is_used_up_for_the_other(apps: dict[str, Flask], case: str) -> None:
+    table = TABLES[case]
+    conversation = next(g for g in table.values() if g is CONVERSATION)
+    sms = next(g for name, g in table.items() if "sms" in name)
+    headers = headers_for("nonce", "POST", "/", BODIES["nonce"])
+    assert send(apps[case], conversation, conversation.paths[0], headers) == 200
+    assert send(apps[case], sms, sms.paths[0], headers) == 401
+
+
+@pytest.mark.parametrize(("case", "name"), [(case, name) for case, names in IMPLICIT.items() for name in names])
+def test_a_callback_without_a_handler_is_guarded_too(apps: dict[str, Flask], case: str, name: str) -> None:
+    guarded = callback(name)
+    for path in guarded.paths:
+        assert send(apps[case], guarded, path, {}) == 401
+        assert send(apps[case], guarded, path, headers_for("application", "POST", path, BODIES["application"])) == 200
+
+
+@pytest.mark.parametrize("event", ["ice", "pie", "ace", "dice", "notify", "ICE"])
+def test_the_root_is_guarded_for_every_event(apps: dict[str, Flask], event: str) -> None:
+    body = json.dumps({"event": event, "callid": "c"}).encode()
+    for path in ("/", "//"):
+        for wrong, headers, sent in forgeries("application", path, body):
+            status = raw_call(
+                apps["controllers"], "POST", path, data=sent, headers={"content-type": "application/json", **headers}
+            ).status
+            assert status == 401, wrong
+        right = headers_for("application", "POST", path, body)
+        assert raw_call(apps["controllers"], "POST", path, data=body, headers=right).status == 200
+
+
+@pytest.mark.parametrize("method", [*METHODS, "PROPFIND"])
+def test_no_method_gets_past_a_webhooks_signature(apps: dict[str, Flask], method: str) -> None:
+    for guarded in CONTROLLERS.values():
+        if guarded.guard in GUARDED:
+            for path in guarded.paths:
+                assert raw_call(apps["controllers"], method, path, data=b"{}").status in (401, 405)
+
+
+def test_under_a_prefix_the_same_holds(apps: dict[str, Flask]) -> None:
+    for guarded in CONTROLLERS.values():
+        if guarded.guard not in GUARDED:
+            continue
+        for path in (f"/fn{path}" for path in guarded.paths):
+            body = BODIES[guarded.guard]
+            for wrong, headers, sent in itertools.islice(forgeries(guarded.guard, path, body), 4):
+                assert send(apps["host"], guarded, path, headers, sent) == 401, wrong
+            assert send(apps["host"], guarded, path, headers_for(guarded.guard, "POST", path, body)) == 200
+
+
+MakeApp = Callable[..., Flask]
+
+
+def test_a_mapped_function_is_guarded_by_its_name_too(make_app: MakeApp) -> None:
+    app = make_app(
+        "from sinchfn import SinchFunctionInit\n"
+        "def conversation_webhook(context, request): return 'reached'\n"
+        "class Init(SinchFunctionInit):\n"
+        "    def configure_app(self, app): app.map_post('/hook', conversation_webhook)\n",
+        **SETTINGS,
+    )
+    assert raw_call(app, "POST", "/hook", data=b"{}").status == 401
+
+
+def test_in_development_nothing_is_verified_unless_always(make_app: MakeApp) -> None:
+    source = "def conversation_webhook(context, request): return 'reached'\n"
+    open_app = make_app(source, **{**SETTINGS, "SINCHFN_ENV": "development"})
+    assert raw_call(open_app, "POST", "/webhook/conversation", data=b"{}").text == "reached"
+    closed = {**SETTINGS, "SINCHFN_ENV": "development", "WEBHOOK_PROTECTION": "always"}
+    assert raw_call(make_app(source, "closed", **closed), "POST", "/webhook/conversation", data=b"{}").status == 401
+
+
+@pytest.mark.parametrize(
+    ("source", "missing", "says"),
+    [
+        ("def conversation_webhook(context, request): ...\n", "CONVERSATION_WEBHOOK_SECRET", "Message webhooks"),
+        ("def smsWebhook(context, request): ...\n", "CONVERSATION_WEBHOOK_SECRET", "Message webhooks"),
+        ("def elevenlabs_webhook(context, request): ...\n", "ELEVENLABS_WEBHOOK_SECRET", "Events of agents"),
+        (
+            "def elevenlabs_init_webhook(context, request): ...\n",
+            "ELEVENLABS_INIT_SECRET",
+            "Personalisations of agents",
+        ),
+    ],
+)
+def test_a_missing_secret_is_a_warning_or_no_start(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, source: str, missing: str, says: str
+) -> None:
+    from sinchfn import ConfigError
+
+    settings = {name: value for name, value in SETTINGS.items() if name != missing}
+    make_app(source, **settings)
+    assert f"{says} are served WITHOUT verification: {missing} is not set" in caplog.text
+    with pytest.raises(ConfigError, match=f"WEBHOOK_PROTECTION is always, but {missing} is not set"):
+        make_app(source, "always", **settings, WEBHOOK_PROTECTION="always")
+
+
+def test_a_refusal_says_why_in_the_log_and_nowhere_else(make_app: MakeApp, caplog: pytest.LogCaptureFixture) -> None:
+    settings = {**SETTINGS, "SINCHFN_ENV": "development", "WEBHOOK_PROTECTION": "always"}
+    app = make_app("def conversation_webhook(context, request): ...\n", **settings)
+    body = b'{"a": 1}'
+    headers = headers_for("nonce", "POST", "/", b'{"a":1}')
+    answer = raw_call(app, "POST", "/webhook/conversation", data=body, headers=headers)
+    assert (answer.status, answer.json["error"]) == (401, "The signature of this request does not hold.")
+    assert "the signature differs" in caplog.text
+    assert "the signature fits the body as JSON" in caplog.text, "in development which part differed"
+    assert SECRETS["CONVERSATION_WEBHOOK_SECRET"] not in caplog.text
+
+
+def test_a_call_that_failed_may_be_delivered_again_with_its_nonce(make_app: MakeApp) -> None:
+    app = make_app(
+        "calls = []\n"
+        "def conversation_webhook(context, request):\n"
+        "    calls.append(1)\n"
+        "    if len(calls) == 1: raise RuntimeError('not now')\n"
+        "    return {'calls': len(calls)}\n",
+        **SETTINGS,
+    )
+    headers = headers_for("nonce", "POST", "/", b"{}")
+    sent = [raw_call(app, "POST", "/webhook/conversation", data=b"{}", headers=headers).status for _ in range(3)]
+    assert sent == [500, 200, 401]
+
+
+def test_while_the_cache_is_away_nothing_is_taken(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    settings = {**SETTINGS, "SINCHFN_CACHE_URL": "redis://127.0.0.1:1/0"}
+    app = make_app('__all__ = ["conversation_webhook"]\ndef conversation_webhook(context, request): ...\n', **settings)
+    headers = headers_for("nonce", "POST", "/", b"{}")
+    answer = raw_call(app, "POST", "/webhook/conversation", data=b"{}", headers=headers)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    assert "cannot be known if it is a replay" in caplog.text
