@@ -167,7 +167,7 @@ def test_in_a_narrow_terminal_what_is_set_comes_first_and_each_row_is_one_line(s
 @pytest.mark.parametrize("width", [None, 80, 120])
 def test_a_value_with_control_characters_is_one_line(show: Show, width: int | None) -> None:
     files = {
-        ".env": 'ADMIN_USER="a\\nb"\nLINES="one\\ntwo"\n',
+        ".env": 'ADMIN_USER="a\\nb"\nVERSES="one\\ntwo"\n',
         "sinch.json": '{"name": "x\\ny", "variables": {"BELL": "\\u001b[31m"}}',
     }
     result = show(files=files, width=width)

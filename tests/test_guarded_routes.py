@@ -1,7 +1,7 @@
 """Every route of an app with all kinds in it: who may call it, proved path by path.
 
-The table below is written by hand. What the app itself says of its routes has to be the same, so that no endpoint can be
-added without being in it; and each call that must not come through is sent to every path that reaches the endpoint.
+The table below is written by hand. What the app itself says of its routes has to be the same, so that no endpoint can
+be added without being in it; and each call that must not come through is sent to every path that reaches the endpoint.
 """
 
 from __future__ import annotations

@@ -277,7 +277,6 @@ def test_the_extension_is_given_the_function_and_not_the_app() -> None:
         ("import functools\n@functools.lru_cache\ndef cached(c, r): ...", "cached"),
         ("from decorators import wrap\n@wrap\ndef users(c, r): ...", "users"),
         ("def conversationwebhook(c, r): ...", "conversationwebhook"),
-        ("def setup(runtime): ...", "setup"),
     ],
 )
 def test_what_looks_meant_and_is_not_served_is_warned_about(

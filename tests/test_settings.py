@@ -15,6 +15,7 @@ import pytest
 from serving import CALL_ID, ICE, SIGNING, Served, encoded, serving, signed, stamp
 
 from sinchfn.config import SETTINGS
+from sinchfn.signatures import ElevenLabsScheme, NonceScheme, SharedSecretScheme
 
 #: Names of the settings that a test here turns.
 TURNED: set[str] = set()
@@ -131,6 +132,24 @@ def test_the_protection_says_when_signatures_are_checked(
 def test_only_what_the_application_signed_is_let_in(serve: Serve, changed: dict[str, str], status: int) -> None:
     with serve(ANSWERS, WEBHOOK_PROTECTION="always", **SIGNING | changed) as served:
         assert served.call().status == status
+
+
+WEBHOOKS: Mapping[str, tuple[str, str, Any]] = {
+    "CONVERSATION_WEBHOOK_SECRET": ("conversation_webhook", "/webhook/conversation", NonceScheme),
+    "ELEVENLABS_WEBHOOK_SECRET": ("elevenlabs_webhook", "/webhook/elevenlabs", ElevenLabsScheme),
+    "ELEVENLABS_INIT_SECRET": ("elevenlabs_init_webhook", "/webhook/elevenlabs-init", SharedSecretScheme),
+}
+
+
+@turns(*WEBHOOKS)
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_only_what_the_sender_of_a_webhook_signed_is_let_in(serve: Serve, name: str) -> None:
+    export, path, scheme = WEBHOOKS[name]
+    source = f"def {export}(context, request): return {{}}"
+    for secret, status in (("the-secret-of-the-webhook", 200), ("another-secret-altogether", 401)):
+        headers = scheme(secret).headers(b"{}")
+        with serve(source, WEBHOOK_PROTECTION="always", **{name: "the-secret-of-the-webhook"}) as served:
+            assert served.post(path, b"{}", headers={"Content-Type": "application/json", **headers}).status == status
 
 
 @turns("SINCHFN_WEBHOOK_TOLERANCE")
