@@ -1,4 +1,4 @@
-"""What a function registers at start, through the served function: services, routes, middleware; how tests replace it."""
+"""What a function registers at start, seen from outside: services, routes, middleware; how tests replace it."""
 
 from __future__ import annotations
 
@@ -238,7 +238,8 @@ class TestOverrides:
     def test_and_has_the_real_one_back_behind_a_block(self, serve: Callable[..., FlaskClient]) -> None:
         client = serve(
             "class Word:\n    text = 'real'\n"
-            "class Init(SinchFunctionInit):\n    def configure_services(self, services, config): services.add_singleton(Word)\n"
+            "class Init(SinchFunctionInit):\n"
+            "    def configure_services(self, services, config): services.add_singleton(Word)\n"
             "class A(SinchController):\n"
             "    def __init__(self, word: Word): self.word = word\n"
             "    @get('/word')\n    def answer(self): return self.word.text\n"

@@ -15,15 +15,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
+from gunicorn_server import PATIENCE, ROOT, Server, free_port, gunicorn, started, until
 from serving import CALL_ID, ICE, SIGNING, clean_environment, encoded, signed, write_function
-
-ROOT = Path(__file__).parent.parent
-PATIENCE = 60
 
 SOURCE = """
 import pathlib, threading
@@ -66,135 +62,13 @@ def ice(context, data): return IceSvamlBuilder().say("hello").hangup()
 """
 
 
-@dataclass
-class Server:
-    """A server in a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    log_file: Path
-    folder: Path
-
-    @property
-    def log(self) -> str:
-        return self.log_file.read_text("utf-8", "replace")
-
-    @property
-    def ledger(self) -> list[dict[str, Any]]:
-        file = self.folder / "data" / "usage.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-    def record_of(self, request_id: str) -> dict[str, Any]:
-        """The one record with this id, as soon as it is there."""
-
-        def found() -> list[dict[str, Any]]:
-            return [record for record in self.ledger if record["request_id"] == request_id]
-
-        until(lambda: found())
-        (record,) = found()
-        return record
-
-    def request(
-        self,
-        method: str = "GET",
-        path: str = "/",
-        body: Any = None,
-        headers: dict[str, str] | None = None,
-        **options: Any,
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            connection.request(method, path, body=body, headers=headers or {}, **options)
-            response = connection.getresponse()
-            return response.status, response.headers, response.read()
-        finally:
-            connection.close()
-
-    def raw(self, *parts: bytes, end: bool = False, reset: bool = False) -> bytes:
-        """Send bytes, perhaps end our side, and read all that comes back until the server ends its side."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(0.02)
-            if reset:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-                return b""
-            if end:
-                connection.shutdown(socket.SHUT_WR)
-            received = b""
-            with suppress(ConnectionError):
-                while chunk := connection.recv(65536):
-                    received += chunk
-            return received
-
-
-def until(done: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Wait until something is true, and give it back."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException, ValueError):
-            if value := done():
-                return value
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def started(command: list[str], log_file: Path, cwd: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-u", *command],
-            cwd=cwd,
-            env=clean_environment() | env,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            yield process
-        finally:
-            # The whole session, for `dev` has a child; nothing but what was started here is in it.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(PATIENCE)
-
-
-@contextmanager
-def gunicorn(
-    folder: Path, source: str | None = SOURCE, target: str = "sinchfn:create_app()", **env: str
-) -> Iterator[Server]:
-    folder.mkdir(parents=True, exist_ok=True)
-    if source is not None:
-        write_function(folder, source)
-        env.setdefault("SINCHFN_FUNCTION", str(folder))
-    log_file = folder / "server.log"
-    command = ["-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-b", "127.0.0.1:0", target]
-    with started(command, log_file, ROOT if source is None else folder, **env) as process:
-
-        def port() -> int:
-            assert process.poll() is None, log_file.read_text()
-            found = re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", log_file.read_text())
-            return int(found[1]) if found else 0
-
-        server = Server(process, until(port), log_file, folder)
-        until(lambda: server.request("GET", "/health"))
-        yield server
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A function behind gunicorn that several tests share."""
     folder = tmp_path_factory.mktemp("function")
     (folder / "public").mkdir()
     (folder / "public" / "big.txt").write_bytes(bytes(range(256)) * 1000)
-    with gunicorn(folder, SINCHFN_MAX_BODY="100000", MY_TOKEN="canary-token-aa11bb22", **SIGNING) as server:
+    with gunicorn(folder, SOURCE, SINCHFN_MAX_BODY="100000", MY_TOKEN="canary-token-aa11bb22", **SIGNING) as server:
         yield server
 
 
@@ -379,7 +253,7 @@ def test_a_streamed_answer_that_fails_before_its_first_byte_is_a_500_in_json(ser
 
 
 def test_no_secret_gets_into_the_servers_own_log(tmp_path: Path) -> None:
-    with gunicorn(tmp_path, MY_TOKEN="canary-token-aa11bb22") as server:
+    with gunicorn(tmp_path, SOURCE, MY_TOKEN="canary-token-aa11bb22") as server:
         with suppress(http.client.HTTPException, ConnectionError):
             server.request("GET", "/spills", headers={"X-Request-ID": "spills-1"})
         assert server.record_of("spills-1")["outcome"] == "error"
@@ -438,7 +312,7 @@ def test_async_handlers_are_served(server: Server) -> None:
 
 
 def test_two_workers_share_one_ledger_without_a_torn_line(tmp_path: Path) -> None:
-    with gunicorn(tmp_path, WEB_CONCURRENCY="2", SINCHFN_LOG_LEVEL="WARNING") as server:
+    with gunicorn(tmp_path, SOURCE, WEB_CONCURRENCY="2", SINCHFN_LOG_LEVEL="WARNING") as server:
         pids: set[bytes] = set()
 
         def work(number: int) -> None:
@@ -484,7 +358,7 @@ def test_a_broken_function_ends_gunicorn_with_the_message_and_no_restart_loop(
 
 @pytest.mark.parametrize("idle", [False, True])
 def test_sigterm_ends_the_server_soon(tmp_path: Path, idle: bool) -> None:
-    with gunicorn(tmp_path) as server:
+    with gunicorn(tmp_path, SOURCE) as server:
         connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         if idle:  # a connection that is kept alive holds nobody up
             connection.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -498,7 +372,7 @@ def test_sigterm_ends_the_server_soon(tmp_path: Path, idle: bool) -> None:
 
 
 def test_sigterm_lets_a_running_call_end(tmp_path: Path) -> None:
-    with gunicorn(tmp_path) as server:
+    with gunicorn(tmp_path, SOURCE) as server:
         answers: list[bytes] = []
         began = tmp_path / "began"
         thread = threading.Thread(target=lambda: answers.append(server.request("GET", f"/slow?began={began}")[2]))
@@ -514,7 +388,7 @@ def test_sigterm_lets_a_running_call_end(tmp_path: Path) -> None:
 def test_nothing_is_written_into_the_home_folder(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    with gunicorn(tmp_path / "f", HOME=str(home)) as server:
+    with gunicorn(tmp_path / "f", SOURCE, HOME=str(home)) as server:
         assert server.request("GET", "/hello")[2] == b"hi"
     assert list(home.rglob("*")) == []
 
@@ -651,7 +525,7 @@ def run_in_shell(line: str, folder: Path) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with gunicorn(tmp_path_factory.mktemp("guarded"), WEBHOOK_PROTECTION="always", **SIGNING) as server:
+    with gunicorn(tmp_path_factory.mktemp("guarded"), SOURCE, WEBHOOK_PROTECTION="always", **SIGNING) as server:
         yield server
 
 
@@ -705,7 +579,7 @@ def test_sign_takes_key_and_secret_of_the_function_and_never_prints_the_secret(t
 def test_sign_signs_for_this_machine_what_the_public_url_would_have(tmp_path: Path, path: str) -> None:
     public = {"SINCHFN_PUBLIC_URL": "https://voice.example.com/fn"}
     (tmp_path / "ice.json").write_bytes(encoded(ICE))
-    with gunicorn(tmp_path / "fn", WEBHOOK_PROTECTION="always", **SIGNING, **public) as server:
+    with gunicorn(tmp_path / "fn", SOURCE, WEBHOOK_PROTECTION="always", **SIGNING, **public) as server:
         line = printed(tmp_path, "ice.json", "--url", f"http://127.0.0.1:{server.port}{path}", **public)
         body, status = run_in_shell(line, tmp_path)
         assert status == "200", body

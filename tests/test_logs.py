@@ -27,6 +27,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 from flask import Flask
+from gunicorn_server import PATIENCE, ROOT, Server, gunicorn, started, until
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import (
@@ -39,7 +40,7 @@ from serving import (
     serving,
     write_function,
 )
-from test_gunicorn import PATIENCE, ROOT, Server, command, gunicorn, started, until
+from test_gunicorn import command
 
 from sinchfn import FunctionError, SinchFunctions, create_app
 from sinchfn.redaction import MASK, Redaction
