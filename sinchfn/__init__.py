@@ -81,152 +81,145 @@ from .voice import (
 
 if TYPE_CHECKING:
     from .agents import (
-        AgentEvent as AgentEvent,
-    )
-    from .agents import (
-        CallInitiationFailure as CallInitiationFailure,
-    )
-    from .agents import (
-        ConversationInit as ConversationInit,
-    )
-    from .agents import (
-        ConversationInitRequest as ConversationInitRequest,
-    )
-    from .agents import (
-        PostCallAudio as PostCallAudio,
-    )
-    from .agents import (
-        PostCallTranscription as PostCallTranscription,
+        AgentEvent,
+        CallInitiationFailure,
+        ConversationInit,
+        ConversationInitRequest,
+        PostCallAudio,
+        PostCallTranscription,
     )
     from .conversation import (
-        Card as Card,
-    )
-    from .conversation import (
-        Choice as Choice,
-    )
-    from .conversation import (
-        ConversationEvent as ConversationEvent,
-    )
-    from .conversation import (
-        ConversationMessage as ConversationMessage,
-    )
-    from .conversation import (
-        Media as Media,
-    )
-    from .conversation import (
-        MessageInboundEvent as MessageInboundEvent,
-    )
-    from .conversation import (
-        create_message as create_message,
-    )
-    from .conversation import (
-        create_messenger as create_messenger,
-    )
-    from .conversation import (
-        create_reply as create_reply,
-    )
-    from .conversation import (
-        create_sms as create_sms,
-    )
-    from .conversation import (
-        create_whatsapp as create_whatsapp,
-    )
-    from .conversation import (
-        get_channel as get_channel,
-    )
-    from .conversation import (
-        get_contact_id as get_contact_id,
-    )
-    from .conversation import (
-        get_conversation_id as get_conversation_id,
-    )
-    from .conversation import (
-        get_identity as get_identity,
-    )
-    from .conversation import (
-        get_location as get_location,
-    )
-    from .conversation import (
-        get_media as get_media,
-    )
-    from .conversation import (
-        get_postback_data as get_postback_data,
-    )
-    from .conversation import (
-        get_text as get_text,
-    )
-    from .conversation import (
-        get_to as get_to,
-    )
-    from .conversation import (
-        is_media_message as is_media_message,
-    )
-    from .conversation import (
-        is_postback as is_postback,
-    )
-    from .conversation import (
-        is_text_message as is_text_message,
-    )
-    from .conversation import (
-        reply as reply,
+        BatchStatusUpdateEvent,
+        CapabilityEvent,
+        Card,
+        ChannelEvent,
+        Choice,
+        ContactCreateEvent,
+        ContactDeleteEvent,
+        ContactIdentitiesDuplicationEvent,
+        ContactMergeEvent,
+        ContactUpdateEvent,
+        ConversationDeleteEvent,
+        ConversationEvent,
+        ConversationMessage,
+        ConversationStartEvent,
+        ConversationStopEvent,
+        EventDeliveryEvent,
+        EventInboundEvent,
+        ListChoice,
+        ListProduct,
+        ListSection,
+        Media,
+        MessageDeliveryEvent,
+        MessageInboundEvent,
+        MessageInboundSmartConversationRedactionEvent,
+        MessageSubmitEvent,
+        OptInEvent,
+        OptOutEvent,
+        RecordNotificationEvent,
+        SmartConversationsEvent,
+        Template,
+        UnsupportedEvent,
+        create_channel_message,
+        create_message,
+        create_messenger,
+        create_reply,
+        create_sms,
+        create_whatsapp,
+        get_channel,
+        get_contact_id,
+        get_conversation_id,
+        get_identity,
+        get_location,
+        get_media,
+        get_postback_data,
+        get_text,
+        get_to,
+        is_media_message,
+        is_postback,
+        is_text_message,
+        reply,
+        text_reply,
     )
     from .services.assets import Assets
     from .services.cache import Cache
     from .services.storage import Storage
     from .voice.client import VoiceClient
 
-#: Names that most functions do not need: imported when they are asked for.
+#: Module -> the names in it that most functions do not need: imported when they are asked for.
 _LATE = {
-    **dict.fromkeys(
-        (
-            "AgentEvent",
-            "CallInitiationFailure",
-            "ConversationInit",
-            "ConversationInitRequest",
-            "PostCallAudio",
-            "PostCallTranscription",
-        ),
-        ".agents",
+    ".agents": (
+        "AgentEvent",
+        "CallInitiationFailure",
+        "ConversationInit",
+        "ConversationInitRequest",
+        "PostCallAudio",
+        "PostCallTranscription",
     ),
-    **dict.fromkeys(
-        (
-            "Card",
-            "Choice",
-            "ConversationEvent",
-            "ConversationMessage",
-            "Media",
-            "MessageInboundEvent",
-            "create_message",
-            "create_messenger",
-            "create_reply",
-            "create_sms",
-            "create_whatsapp",
-            "get_channel",
-            "get_contact_id",
-            "get_conversation_id",
-            "get_identity",
-            "get_location",
-            "get_media",
-            "get_postback_data",
-            "get_text",
-            "get_to",
-            "is_media_message",
-            "is_postback",
-            "is_text_message",
-            "reply",
-        ),
-        ".conversation",
+    ".conversation": (
+        "BatchStatusUpdateEvent",
+        "CapabilityEvent",
+        "Card",
+        "ChannelEvent",
+        "Choice",
+        "ContactCreateEvent",
+        "ContactDeleteEvent",
+        "ContactIdentitiesDuplicationEvent",
+        "ContactMergeEvent",
+        "ContactUpdateEvent",
+        "ConversationDeleteEvent",
+        "ConversationEvent",
+        "ConversationMessage",
+        "ConversationStartEvent",
+        "ConversationStopEvent",
+        "EventDeliveryEvent",
+        "EventInboundEvent",
+        "ListChoice",
+        "ListProduct",
+        "ListSection",
+        "Media",
+        "MessageDeliveryEvent",
+        "MessageInboundEvent",
+        "MessageInboundSmartConversationRedactionEvent",
+        "MessageSubmitEvent",
+        "OptInEvent",
+        "OptOutEvent",
+        "RecordNotificationEvent",
+        "SmartConversationsEvent",
+        "Template",
+        "UnsupportedEvent",
+        "create_channel_message",
+        "create_message",
+        "create_messenger",
+        "create_reply",
+        "create_sms",
+        "create_whatsapp",
+        "get_channel",
+        "get_contact_id",
+        "get_conversation_id",
+        "get_identity",
+        "get_location",
+        "get_media",
+        "get_postback_data",
+        "get_text",
+        "get_to",
+        "is_media_message",
+        "is_postback",
+        "is_text_message",
+        "reply",
+        "text_reply",
     ),
-    "Assets": ".services.assets",
-    "Cache": ".services.cache",
-    "Storage": ".services.storage",
-    "VoiceClient": ".voice.client",
+    ".services.assets": ("Assets",),
+    ".services.cache": ("Cache",),
+    ".services.storage": ("Storage",),
+    ".voice.client": ("VoiceClient",),
 }
+_MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(_LATE[name], __name__), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -238,19 +231,32 @@ __all__ = [
     "AgentEvent",
     "AgentProvider",
     "Assets",
+    "BatchStatusUpdateEvent",
     "Cache",
     "CacheError",
     "CallInitiationFailure",
+    "CapabilityEvent",
     "Card",
+    "ChannelEvent",
     "Choice",
     "ConfigError",
+    "ContactCreateEvent",
+    "ContactDeleteEvent",
+    "ContactIdentitiesDuplicationEvent",
+    "ContactMergeEvent",
+    "ContactUpdateEvent",
+    "ConversationDeleteEvent",
     "ConversationEvent",
     "ConversationInit",
     "ConversationInitRequest",
     "ConversationMessage",
+    "ConversationStartEvent",
+    "ConversationStopEvent",
     "DatabaseError",
     "DiceRequest",
     "ElevenLabsController",
+    "EventDeliveryEvent",
+    "EventInboundEvent",
     "ExtraError",
     "FunctionConfig",
     "FunctionContext",
@@ -260,16 +266,25 @@ __all__ = [
     "IceRequest",
     "IceSvamlBuilder",
     "Invocation",
+    "ListChoice",
+    "ListProduct",
+    "ListSection",
     "Media",
     "MenuBuilder",
     "MenuTemplates",
+    "MessageDeliveryEvent",
     "MessageError",
     "MessageInboundEvent",
+    "MessageInboundSmartConversationRedactionEvent",
+    "MessageSubmitEvent",
     "NotifyRequest",
+    "OptInEvent",
+    "OptOutEvent",
     "PieRequest",
     "PieSvamlBuilder",
     "PostCallAudio",
     "PostCallTranscription",
+    "RecordNotificationEvent",
     "RequestFilter",
     "ServiceError",
     "ServiceRegistry",
@@ -281,11 +296,14 @@ __all__ = [
     "SinchRuntime",
     "SinchVoiceController",
     "SinchfnError",
+    "SmartConversationsEvent",
     "StartupError",
     "Storage",
     "StorageError",
     "Svaml",
     "SvamlError",
+    "Template",
+    "UnsupportedEvent",
     "UsageRecord",
     "VoiceApiError",
     "VoiceClient",
@@ -294,6 +312,7 @@ __all__ = [
     "conflict",
     "create_ace_builder",
     "create_app",
+    "create_channel_message",
     "create_ice_builder",
     "create_menu",
     "create_message",
@@ -331,6 +350,7 @@ __all__ = [
     "server_error",
     "signals",
     "text",
+    "text_reply",
     "too_many_requests",
     "unauthorized",
     "voice",
