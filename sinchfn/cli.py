@@ -28,11 +28,12 @@ from .exports import CALLBACKS
 from .invocation import LOGGED_KEY
 from .jsontext import loads
 from .loading import default_source, load_function
+from .protection import MAKE
 from .redaction import Redaction, one_line
 from .requests import request_id_of
 from .services.logs import set_up_logging
 from .services.shared import check_services
-from .signatures import ApplicationScheme
+from .signatures import VARIABLES, ApplicationScheme, scheme_at
 from .startup import folder_ahead, settings_ahead, without_secrets
 
 _log = logging.getLogger("sinchfn")
@@ -219,20 +220,30 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
     """Print a curl command that posts PAYLOAD with a valid signature.
 
     PAYLOAD is a JSON file with a call event, or - for standard input. Key and secret are VOICE_APPLICATION_KEY and
-    VOICE_APPLICATION_SECRET, from the environment or the function's .env. The signature holds for as long as
-    SINCHFN_WEBHOOK_TOLERANCE says, five minutes by default.
+    VOICE_APPLICATION_SECRET, from the environment or the function's .env. With the --url of a webhook, such as
+    http://127.0.0.1:8000/webhook/conversation, it is signed as the sender of that webhook does it. The signature holds
+    for as long as SINCHFN_WEBHOOK_TOLERANCE says, five minutes by default (of ElevenLabs' events half an hour).
     """
     body = payload.read()
-    _warn_about(body)
     config = load_config(folder_ahead(source or default_source()))
     target = url or (config["SINCHFN_PUBLIC_URL"] if public else LOCAL)
     if not target:
         raise click.UsageError("--public needs SINCHFN_PUBLIC_URL to be set.")
-    key, secret = config.require_variable("VOICE_APPLICATION_KEY"), config.require_secret("VOICE_APPLICATION_SECRET")
-    headers = ApplicationScheme(key, secret).headers("POST", _signed_path(target, config), "application/json", body)
+    headers = _signed_headers(target, body, config)
     data = f"@{payload.name}" if payload.name != "<stdin>" else body.decode("utf-8", "replace")
     parts = ["curl", "-sS", target, *(f"-H{name}: {value}" for name, value in headers.items()), "--data-binary", data]
     click.echo(" ".join(shlex.quote(part) for part in parts))
+
+
+def _signed_headers(target: str, body: bytes, config: FunctionConfig) -> dict[str, str]:
+    name = scheme_at(urlsplit(target).path) or "application"
+    for variable in VARIABLES[name]:
+        config.require_secret(variable)
+    scheme = MAKE[name](config)
+    if not isinstance(scheme, ApplicationScheme):
+        return {"content-type": "application/json", **scheme.headers(body)}
+    _warn_about(body)
+    return scheme.headers("POST", _signed_path(target, config), "application/json", body)
 
 
 def _signed_path(target: str, config: FunctionConfig) -> str:

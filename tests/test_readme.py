@@ -97,23 +97,86 @@ def check_signals(client: FlaskClient) -> None:
     assert seen[0].handler == "ping"
 
 
+def check_controllers(client: FlaskClient) -> None:
+    assert client.get("/api/orders/7").json == {"number": 7, "status": "unknown"}
+    refused = client.post("/api/orders/7", json={})
+    assert (refused.status_code, set(refused.json["fields"])) == (422, {"status"})
+    assert client.post("/api/orders/7", json={"status": "on its way"}).status_code == 204
+    assert client.post("/ice", json={}).json["instructions"][0]["text"] == "Your order is on its way."
+    assert client.get("/nothing").json["handlers"] == ["Ivr.ice", "OrderApi.order", "OrderApi.update"]
+
+
+def check_the_app(client: FlaskClient) -> None:
+    assert client.get("/about/version").json == {"version": "1"}
+    assert client.get("/").status_code == 404
+    assert client.post("/maintenance").status_code == 204
+    closed = client.get("/about/version")
+    assert (closed.status_code, closed.headers["Retry-After"]) == (503, "600")
+
+
+def webhook(name: str) -> Any:
+    return json.loads((ROOT / "tests" / "data" / "webhooks" / f"{name}.json").read_text())
+
+
+def check_messages(client: FlaskClient) -> None:
+    for name in ("text", "choice_response", "media_card"):
+        assert client.post("/webhook/conversation", json=webhook(f"conversation/message_inbound.{name}")).json == {}
+    assert client.post("/webhook/conversation", json=webhook("conversation/message_delivery.failed")).json == {}
+
+
+def check_agent(client: FlaskClient) -> None:
+    action = client.post("/ice", json={}).json["action"]
+    assert action["destination"]["endpoint"].startswith("+46000000001@")
+    begun = client.post("/webhook/elevenlabs-init", json={"caller_id": "+4670"}).json
+    assert begun["dynamic_variables"] == {"user_name": "stranger"}
+    for name in ("post_call_transcription.sip", "post_call_audio"):
+        assert client.post("/webhook/elevenlabs", json=webhook(f"elevenlabs/{name}")).status_code in (200, 204)
+    storage = client.application.extensions["sinchfn"][0].services.storage
+    [key] = storage.list("calls/")
+    assert storage.read(key).startswith(b"ID3")
+
+
 #: A line of each block that is a function, and what is true of that function.
 FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     '.say("Welcome. We connect you now.")': check_first,
     "def users(": check_users,
     "def greeting(": check_greeting,
     "context.cache.increment(": check_cache,
-    "context.storage.write(": check_storage,
+    'context.storage.write(f"recordings/': check_storage,
     "context.open_database()": check_database,
     "callouts.tts(": check_call_out,
     "MENU.add_submenu": check_menu,
     "voice.invalid_input()": check_voice_errors,
     'auth = ["reports"]': check_auth,
     "signals.usage_recorded.connect": check_signals,
+    "class OrderApi(": check_controllers,
+    "app.use(": check_the_app,
+    "class Messages(": check_messages,
+    "class Agent(": check_agent,
 }
 
-#: A line of each block that is a script.
-SCRIPTS = ("SinchFunctions(", "test_client()")
+
+def check_shop(names: dict[str, Any]) -> None:
+    client = names["app"].test_client()
+    assert client.get("/").text == "the shop"
+    assert client.post("/voice", json={"event": "ice"}).json["action"]["name"] == "runMenu"
+
+
+def check_override(names: dict[str, Any]) -> None:
+    services = names["app"].extensions["sinchfn"][0].services
+    assert services.cache.get("order:7") == "on its way"
+
+
+def check_nothing(names: dict[str, Any]) -> None:
+    """It asserts by itself."""
+
+
+#: A line of each block that is a script, and what is true behind it.
+SCRIPTS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "SinchFunctions(": check_shop,
+    "services.override(": check_override,
+    "test_client()": check_nothing,
+}
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -135,10 +198,7 @@ def test_a_script_in_the_readme_runs(line: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("SINCHFN_USAGE", "off")
     names: dict[str, Any] = {"__name__": "script"}
     exec(compile(code, "README.md", "exec"), names)
-    if "app" in names:
-        client = names["app"].test_client()
-        assert client.get("/").text == "the shop"
-        assert client.post("/voice", json={"event": "ice"}).json["action"]["name"] == "runMenu"
+    SCRIPTS[line](names)
 
 
 # Shell blocks, in order, in a copy of the checkout, with nothing installed but Python.

@@ -31,6 +31,12 @@ def scheme_of(export_name: str) -> str | None:
     return _SCHEME_BY_EXPORT.get(_plain(export_name))
 
 
+def scheme_at(path: str) -> str | None:
+    """The scheme that guards what is usually at a path: `/webhook/conversation`, `/conversationWebhook`, `/ice`."""
+    *before, last = [segment for segment in path.split("/") if segment] or [""]
+    return scheme_of(f"{last}Webhook") if before[-1:] == ["webhook"] and scheme_of(last) is None else scheme_of(last)
+
+
 def _plain(export_name: str) -> str:
     return export_name.lower().replace("-", "").replace("_", "")
 
