@@ -36,7 +36,7 @@ from .errors import (
     VoiceApiError,
 )
 from .extension import SinchFunctions
-from .init import SinchApplication, SinchFunctionInit
+from .init import CallNext, Middleware, SinchApplication, SinchFunctionInit
 from .injection import ServiceRegistry
 from .invocation import Invocation
 from .requests import FunctionRequest
@@ -235,6 +235,7 @@ __all__ = [
     "Cache",
     "CacheError",
     "CallInitiationFailure",
+    "CallNext",
     "CapabilityEvent",
     "Card",
     "ChannelEvent",
@@ -277,6 +278,7 @@ __all__ = [
     "MessageInboundEvent",
     "MessageInboundSmartConversationRedactionEvent",
     "MessageSubmitEvent",
+    "Middleware",
     "NotifyRequest",
     "OptInEvent",
     "OptOutEvent",

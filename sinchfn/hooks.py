@@ -49,7 +49,8 @@ def refuse_strangers(known: bool) -> None:
 
 def end_request(invocation: Invocation) -> None:
     """Close what the handler opened through its context and its services, when the answer is complete."""
-    when_sent(invocation, _end_request)
+    if invocation._context is not None or invocation.export.takes_large_bodies:  # else there is nothing to close
+        when_sent(invocation, _end_request)
 
 
 def _end_request(invocation: Invocation) -> None:

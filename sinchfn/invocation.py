@@ -121,7 +121,8 @@ class Invocation:
     @property
     def handler_name(self) -> str:
         """The export's name; of a controller with a method for each event the method, once it is known."""
-        return self._export.methods.get(self._event_name or "", self._export.name)
+        name = self._export.name
+        return name if self._event_name is None else self._export.methods.get(self._event_name, name)
 
     @property
     def route(self) -> Route:

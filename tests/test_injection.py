@@ -1459,3 +1459,15 @@ def test_a_scope_that_is_not_used_makes_nothing(services: ServiceRegistry):
     scope.close()
     assert isinstance(scope, Scope)
     assert scope._lifetime is None
+
+
+def test_a_class_that_only_has_the_name_of_a_registered_one_is_not_overridden() -> None:
+    """Otherwise a test would go on with the real service, and nobody would tell."""
+    registry = ServiceRegistry()
+    registered, other = type("Orders", (), {}), type("Orders", (), {})
+    other.__module__ = "orders"
+    registry.add_singleton(registered)
+    with pytest.raises(FunctionError, match=r'another class of that name: .* and this one of "orders"'):
+        registry.override(other, object())
+    registry.override(registered, fake := object())
+    assert registry.get(registered) is fake

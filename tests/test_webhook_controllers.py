@@ -15,7 +15,7 @@ import pytest
 from conftest import raw_call
 from flask import Flask
 from flask.testing import FlaskClient
-from gunicorn_server import gunicorn
+from gunicorn_server import gunicorn, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -311,6 +311,7 @@ class M(SinchConversationController):
         count = self.context.cache.increment("messages")
         self.context.cache.set(f"worker/{os.getpid()}", True)
 def seen(context, request): return [context.cache.get("messages"), len(context.cache.keys("worker/*"))]
+def who(context, request): return str(os.getpid())
 def size(context, request):
     with context.storage.open("calls/conv_1.mp3") as file:
         return str(file.seek(0, 2))
@@ -343,16 +344,18 @@ class TestServed:
         env = {"ELEVENLABS_WEBHOOK_SECRET": "wsec_of_the_test", "CONVERSATION_WEBHOOK_SECRET": "of-the-test"}
         scheme = NonceScheme("of-the-test")
         with gunicorn(tmp_path, HEAD + SERVED, WEB_CONCURRENCY="3", **env) as server:
-            signed = [{"Content-Type": "application/json", **scheme.headers(body)} for _ in range(12)]
+            workers = set[bytes]()
+            until(lambda: workers.add(server.request("GET", "/who")[2]) or len(workers) == 3)
+            signed = [{"Content-Type": "application/json", **scheme.headers(body)} for _ in range(30)]
             with ThreadPoolExecutor(8) as pool:
                 sent = [headers for headers in signed for _ in range(6)]
                 statuses = list(
                     pool.map(lambda headers: server.request("POST", "/webhook/conversation", body, headers)[0], sent)
                 )
-            messages, workers = json.loads(server.request("GET", "/seen")[2])
-            assert sorted(statuses) == [200] * 12 + [401] * 60, server.log
-            assert messages == 12
-            assert workers > 1, "one worker did it all: nothing was proved"
+            messages, busy = json.loads(server.request("GET", "/seen")[2])
+            assert sorted(statuses) == [200] * 30 + [401] * 150, server.log
+            assert messages == 30
+            assert busy > 1, "one worker did it all: nothing was proved"
 
 
 def resident(pid: int) -> int:

@@ -71,21 +71,20 @@ class Export:
     shown_path: str = ""
     #: for an endpoint with routes of its own: what is listed of them
     routes: tuple[Row, ...] = ()
+    #: the name by which callbacks, webhooks and signature schemes go, whoever serves it
+    meaning: str = field(init=False)
+    #: the signature scheme that guards it, whether or not it is verified just now
+    scheme: str | None = field(init=False)
+    #: whether the audio of a whole call may come here
+    takes_large_bodies: bool = field(init=False)
 
-    @property
-    def meaning(self) -> str:
-        """The name by which callbacks, webhooks and signature schemes go, whoever serves it."""
-        return self.stands_for or self.name
-
-    @property
-    def scheme(self) -> str | None:
-        """The signature scheme that guards it, whether or not it is verified just now."""
-        return "application" if self.kind is Kind.VOICE else scheme_of(self.meaning)
-
-    @property
-    def takes_large_bodies(self) -> bool:
-        """Whether the audio of a whole call may come here."""
-        return self.scheme == "elevenlabs"
+    def __post_init__(self) -> None:
+        # Worked out once: each is asked for in every request.
+        meaning = self.stands_for or self.name
+        scheme = "application" if self.kind is Kind.VOICE else scheme_of(meaning)
+        object.__setattr__(self, "meaning", meaning)
+        object.__setattr__(self, "scheme", scheme)
+        object.__setattr__(self, "takes_large_bodies", scheme == "elevenlabs")
 
     @property
     def path(self) -> str:

@@ -53,15 +53,22 @@ class Catalogue:
 
     def _near(self, key: Any, names: list[str], given: Iterable[Any]) -> str:
         name = name_of(key)
-        for other in [*self.recipes, *given]:
-            if name_of(other) == name:
-                return (
-                    f" The {name} that is registered is another class of that name: it is of the module "
-                    f'"{_module(other)}", and this one of "{_module(key)}".'
-                )
+        if namesake := self.namesake(key, given):
+            return f" {namesake}"
         if name in names:
             return f" The {name} that is registered is another class of that name."
         return did_you_mean(name, names)
+
+    def namesake(self, key: Any, given: Iterable[Any] = ()) -> str:
+        """Says that another class of the same name is registered; empty if none is, or `key` itself is."""
+        name = name_of(key)
+        other = next((other for other in [*self.recipes, *given] if name_of(other) == name), key)
+        if other == key or key in self.recipes:
+            return ""
+        return (
+            f"The {name} that is registered is another class of that name: it is of the module "
+            f'"{_module(other)}", and this one of "{_module(key)}".'
+        )
 
 
 def unregistered(key: Any) -> str:

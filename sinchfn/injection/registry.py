@@ -108,9 +108,16 @@ class ServiceRegistry(Resolver, Forkable):
         goes before everything else, also the request's values. Services that were made with another one keep that;
         those that are made with it keep it. Neither it nor what it stands for is closed because of it.
 
-        :raises FunctionError: `service` is no type.
+        :raises FunctionError: `service` is no type, or not the one that is registered under its name: the modules of a
+            function are loaded anew for each app, and a test that imports one by itself has classes of its own.
         """
-        return Override(self._overrides, checked_key(service, "override"), value)
+        key = checked_key(service, "override")
+        if namesake := self._catalogue.namesake(key):
+            raise FunctionError(
+                f"override({name_of(key)}) would have no effect. {namesake} Take the class from the function of the app: "
+                f'app.extensions["sinchfn"][0].module.{name_of(key)}'
+            )
+        return Override(self._overrides, key, value)
 
     def replaces(self, service: Any) -> bool:
         """Whether a built-in service was overridden or registered anew: then ``get`` gives another one. Cheap."""
