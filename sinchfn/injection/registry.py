@@ -114,8 +114,8 @@ class ServiceRegistry(Resolver, Forkable):
         key = checked_key(service, "override")
         if namesake := self._catalogue.namesake(key):
             raise FunctionError(
-                f"override({name_of(key)}) would have no effect. {namesake} Take the class from the function of the app: "
-                f'app.extensions["sinchfn"][0].module.{name_of(key)}'
+                f"override({name_of(key)}) would have no effect. {namesake} Take the class from the function of the "
+                f'app: app.extensions["sinchfn"][0].module.{name_of(key)}'
             )
         return Override(self._overrides, key, value)
 
