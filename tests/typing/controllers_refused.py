@@ -24,10 +24,10 @@ class Messages(SinchConversationController):
 
 
 class Users(SinchController):
-    @get(5)  # refuse: int
+    @get(5)  # refuse: str
     def user(self) -> Any: ...
 
-    @post("/users", body=5)  # refuse: int
+    @post("/users", body=5)  # refuse: Schema
     def create(self, user: Any) -> Any: ...
 
     @get("/count")
