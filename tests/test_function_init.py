@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from gunicorn_server import gunicorn, until
 
 from sinchfn import Cache, FunctionError, Storage, create_app, signals
 
@@ -450,3 +451,39 @@ class TestMiddleware:
         client = serve(MIDDLEWARE + "auth = '*'\n")
         assert client.get("/plain").status_code == 401
         assert function_of(client).module.log == []
+
+
+PROCESSES = """
+import pathlib, sinchfn
+from sinchfn import SinchController, SinchFunctionInit, get
+
+HERE = pathlib.Path(__file__).parent
+
+class Db:
+    def __init__(self):
+        self.pid = os.getpid()
+        (HERE / f"open-{self.pid}").touch()
+    def close(self):
+        (HERE / f"closed-{self.pid}").touch()
+
+class Init(SinchFunctionInit):
+    def configure_services(self, services, config): services.add_singleton(Db)
+
+class A(SinchController):
+    def __init__(self, db: Db): self.db = db
+    @get("/pid")
+    def pid(self): return [self.db.pid, os.getpid()]
+"""
+
+
+@pytest.mark.parametrize("preload", [False, True])
+def test_each_worker_makes_its_own_singletons_and_closes_them_when_it_is_stopped(tmp_path: Path, preload: bool) -> None:
+    env = {"WEB_CONCURRENCY": "2", "GUNICORN_CMD_ARGS": "--preload" if preload else ""}
+    with gunicorn(tmp_path, PROCESSES, **env) as server:
+        seen: set[tuple[int, int]] = set()
+        until(lambda: seen.add(tuple(json.loads(server.request("GET", "/pid")[2]))) or len(seen) == 2)
+        assert all(made == serving for made, serving in seen)
+        server.process.terminate()
+        server.process.wait(60)
+    names = {path.name for path in tmp_path.glob("*-*")}
+    assert names == {f"{what}-{pid}" for what in ("open", "closed") for pid, _ in seen}
