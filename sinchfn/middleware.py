@@ -25,8 +25,14 @@ def awaited(value: Any) -> Any:
 def wrapped(handler: Inner, middleware: tuple[Middleware, ...]) -> Inner:
     """`handler` with all middleware around it, the first one outermost."""
     for layer in reversed(middleware):
-        handler = _async_layer(layer, handler) if inspect.iscoroutinefunction(layer) else _layer(layer, handler)
+        handler = _async_layer(layer, handler) if _is_async(layer) else _layer(layer, handler)
     return handler
+
+
+def _is_async(layer: Middleware) -> bool:
+    """Whether it is a coroutine function, is called as one, or has `functools.wraps` of one around it."""
+    called = type(layer).__call__ if not inspect.isroutine(layer) else layer
+    return any(map(inspect.iscoroutinefunction, (layer, inspect.unwrap(layer), called)))
 
 
 def _layer(layer: Middleware, inner: Inner) -> Inner:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .controllers.rules import Leading
+from .controllers.rules import Found, Leading
 from .exports import CALLBACKS, Export, Exports, Kind, Reads
 
 #: The methods that reach a webhook or a custom endpoint; it looks at ``request.method`` itself.
@@ -47,19 +47,22 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
     segments = segments_of(path)
     if not segments:
         return _route_root(method, event, exports)
-    own = _own_route(method, segments, exports) if exports.rules else None
-    if own is not None and own.leading is not None and not own.leading.has_variables:
-        return own
+    found = exports.rules.match(method, segments) if exports.rules else None
+    if found is not None and found.is_written_out and found.leading is not None:
+        return _own_route(found)
     plain = _plain_route(method, segments, exports)
-    # A route with variables stands for paths that nobody wrote down: it never takes a signed call from its handler.
-    signed = plain is not None and plain.export is not None and plain.export.scheme is not None
-    return plain if own is None or signed else own
-
-
-def _own_route(method: str, segments: list[str], exports: Exports) -> Route | None:
-    found = exports.rules.match(method, segments)
     if found is None:
-        return None
+        return plain
+    # A route with variables stands for paths that nobody wrote down: it never takes a signed call from its handler. And
+    # where none of them has the method, they leave the path to an export, which takes every method.
+    if plain is not None and plain.export is not None:
+        is_left = found.leading is None and not found.is_written_out
+        if is_left or plain.export.scheme is not None:
+            return plain
+    return _own_route(found)
+
+
+def _own_route(found: Found) -> Route:
     if found.leading is None:
         return Route(allow=found.allow)
     return Route(found.leading.export, leading=found.leading, values=found.values)
@@ -71,12 +74,13 @@ def _plain_route(method: str, segments: list[str], exports: Exports) -> Route | 
     if callback is not None:
         return Route(callback) if method == "POST" else Route(allow=("POST",))
     if len(segments) > 1 and segments[-2] == "webhook":
-        return _found(method, exports.services.get(last))
+        return _found(method, exports.services.get(last) or exports.guarded_service(last))
     return _found(method, exports.segments.get(last))
 
 
 def _route_root(method: str, event: str | None, exports: Exports) -> Route | None:
-    own = _own_route(method, [], exports) if exports.rules else None
+    found = exports.rules.match(method, []) if exports.rules else None
+    own = _own_route(found) if found is not None else None
     if method == "POST" and exports.callbacks:
         if event in CALLBACKS:  # one without a handler is not for `home`, which would take it unverified
             return _found(method, exports.callbacks.get(event))

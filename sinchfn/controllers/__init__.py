@@ -20,5 +20,7 @@ from .endpoints import base_of as base_of
 from .endpoints import own_routes as own_routes
 from .overrides import overridden as overridden
 from .overrides import refuse_misspelt as refuse_misspelt
+from .parameters import LEADING_OF_FUNCTION as LEADING_OF_FUNCTION
+from .parameters import LEADING_OF_METHOD as LEADING_OF_METHOD
 from .parameters import Parameters as Parameters
 from .rules import Rules as Rules

@@ -116,6 +116,12 @@ def schema_of(given: SchemaLike | None, rule: str) -> Schema | None:
     if isinstance(given, type) and issubclass(given, Schema):
         return given()
     if isinstance(given, Mapping):
+        for name, field in given.items():
+            if not isinstance(field, Field) and not (isinstance(field, type) and issubclass(field, Field)):
+                raise FunctionError(
+                    f'"{name}" in the schema of the route "{rule}" is {field!r:.40}, and no marshmallow field: write '
+                    f'{{"{name}": fields.String()}}.'
+                )
         return Schema.from_dict(dict(given))()
     raise FunctionError(
         f'The route "{rule}" takes a marshmallow schema as body and query: a Schema class, an instance, or a dict of '

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,12 +91,24 @@ def base_of(controller: type) -> type[SinchController]:
     return found[0] if found else SinchController
 
 
+def _routes_of(value: object) -> tuple[OwnRoute, ...]:
+    """The routes on a method, also on one that something else was put around."""
+    inner = getattr(value, "__func__", None) or getattr(value, "fget", None)
+    routes: tuple[OwnRoute, ...] = getattr(value, ROUTES, None) or getattr(inner, ROUTES, None) or ()
+    return routes
+
+
 def own_routes(controller: type) -> Iterator[tuple[str, str, OwnRoute]]:
     """Name, prefix of the class and route for each route of each method, in the order in which they are written."""
     prefix: str = getattr(controller, PREFIX, "")
     names = dict.fromkeys(name for owner in reversed(controller.__mro__) for name in vars(owner))
     for name in names:
         # The topmost that has routes: an override need not repeat them.
-        marked = next((m for o in controller.__mro__ if (m := getattr(vars(o).get(name), ROUTES, ()))), ())
+        marked = next((m for o in controller.__mro__ if (m := _routes_of(vars(o).get(name)))), ())
+        if marked and not inspect.isfunction(value := inspect.getattr_static(controller, name)):
+            raise FunctionError(
+                f'"{name}" of {controller.__name__} ({place_of(controller)}) has a route and is a '
+                f"{type(value).__name__}: a route stands on a method, def {name}(self, ...)."
+            )
         for route in reversed(marked):  # decorators run from the method upwards
             yield name, prefix, route

@@ -17,8 +17,20 @@ from .parameters import Parameters
 if TYPE_CHECKING:
     from ..exports import Export
 
-#: A variable of a rule: ``<name>``, ``<int:name>``, ``<any(a,b):name>``.
-_VARIABLE = re.compile(r"<(?:([^:<>]+):)?([A-Za-z_][A-Za-z0-9_]*)>")
+#: A variable of a rule, as Werkzeug reads it: ``<name>``, ``<int:name>``, ``<any("a:b", c):name>``.
+_VARIABLE = re.compile(r"<(?:([a-zA-Z_][a-zA-Z0-9_]*(?:\(.*?\))?):)?([a-zA-Z][a-zA-Z0-9_]*)>")
+
+#: What is written otherwise in other frameworks, or can stand in no path that is matched: pattern -> what it is.
+STRANGE = (
+    (re.compile(r"[{}]"), "braces around a variable"),
+    (re.compile(r"(^|/):"), "a colon before a variable"),
+    (re.compile(r"[\[\]]"), "brackets"),
+    (re.compile(r"://"), "a scheme and a host"),
+    (re.compile(r"[?#]"), "a query or a fragment"),
+    (re.compile(r"%[0-9A-Fa-f]{2}"), "percent-encoding: paths are matched decoded"),
+    (re.compile(r"\s"), "a blank"),
+    (re.compile(r"[<>]"), "a variable that is not complete"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Leading:
     route: OwnRoute
     parameters: Parameters
     export: Export
+    #: file and line, for messages
+    place: str = ""
 
     @property
     def has_variables(self) -> bool:
@@ -43,6 +57,8 @@ class Found(NamedTuple):
     leading: Leading | None = None
     values: dict[str, Any] = {}  # noqa: RUF012 - read, never changed
     allow: tuple[str, ...] = ()
+    #: whether a route without variables has this path
+    is_written_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,16 +67,16 @@ class Rules:
 
     leadings: tuple[Leading, ...] = ()
     _adapter: MapAdapter | None = field(init=False, default=None)
+    _written_out: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         _refuse_doubles(self.leadings)
         if self.leadings:
             rules = [_rule(leading) for leading in self.leadings]
-            try:
-                url_map = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
-            except (ValueError, LookupError) as error:
-                raise self._unusable(error) from None
+            url_map = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
             object.__setattr__(self, "_adapter", url_map.bind("localhost"))
+            written_out = (leading.path for leading in self.leadings if not leading.has_variables)
+            object.__setattr__(self, "_written_out", frozenset(written_out))
 
     def match(self, method: str, segments: Sequence[str]) -> Found | None:
         """What a path leads to; None if nothing.
@@ -69,44 +85,70 @@ class Rules:
         """
         if self._adapter is None:
             return None
+        path = "/" + "/".join(segments)
         try:
-            leading, values = self._adapter.match("/" + "/".join(segments), method)
+            leading, values = self._adapter.match(path, method)
         except MethodNotAllowed as error:
-            return Found(allow=tuple(sorted({*(error.valid_methods or ()), "OPTIONS"})))
+            allow = tuple(sorted({*(error.valid_methods or ()), "OPTIONS"}))
+            return Found(allow=allow, is_written_out=path in self._written_out)
         except (NotFound, ValueError):  # a ValueError: more digits than Python makes a number of
             return None
-        return Found(leading, values)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
+        return Found(leading, values, is_written_out=not leading.has_variables)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
 
     def __bool__(self) -> bool:
         return bool(self.leadings)
 
-    def _unusable(self, error: Exception) -> FunctionError:
-        for leading in self.leadings:
-            try:
-                Map([_rule(leading)])
-            except (ValueError, LookupError) as cause:
-                return FunctionError(
-                    f'The route "{leading.path}" of {leading.export.name} cannot be used: {_reason(cause)}. '
-                    "Write it as in Flask: /users/<int:id>"
-                )
-        return FunctionError(f"The routes of the function cannot be used: {_reason(error)}.")
+
+def variables_of(path: str, name: str) -> tuple[str, ...]:
+    """The names of the variables in a path, in their order.
+
+    :param name: of the endpoint, for the message.
+    :raises FunctionError: it is no path that can be matched.
+    """
+    found = tuple(variable for _, variable in _VARIABLE.findall(path))
+    if len(set(found)) < len(found):
+        raise _unusable(path, name, "it names a variable twice")
+    try:
+        rule = Rule(path, endpoint=name)
+        Map([rule])
+    except (ValueError, LookupError) as error:
+        raise _unusable(path, name, _reason(error)) from None
+    if what := strange_part(path):
+        raise _unusable(path, name, f"it has {what}")
+    if set(found) != rule.arguments:  # ours, which tell what may take a signed call, have to be all there are
+        raise _unusable(path, name, "its variables cannot be told")
+    return found
 
 
-def variables_of(path: str) -> tuple[str, ...]:
-    """The names of the variables in a path, in their order."""
-    return tuple(name for _, name in _VARIABLE.findall(path))
+def _unusable(path: str, name: str, why: str) -> FunctionError:
+    return FunctionError(
+        f'The route "{path}" of {name} cannot be used: {why}. Write a path as in Flask: /users/<int:id>'
+    )
 
 
 def joined(*parts: str) -> str:
     """A path out of a prefix and a rule: one slash before each segment, none at the end."""
-    # Not split at slashes: an argument of a converter may have one.
-    whole = "/".join(part.strip("/") for part in parts if part.strip("/"))
-    return f"/{whole}"
+    whole = "/".join(parts)
+    pieces = _VARIABLE.split(whole)  # between two plain ones the converter and the name of a variable
+    variables = iter(found[0] for found in _VARIABLE.finditer(whole))
+    plain = (re.sub("/+", "/", piece) for piece in pieces[::3])  # not within: an argument of a converter may have some
+    path = "".join(f"{piece}{next(variables, '')}" for piece in plain)
+    return f"/{path.strip('/')}"
+
+
+def strange_part(rule: str) -> str:
+    """What in a rule can never be matched, or was meant as something else; empty if there is nothing."""
+    plain = _VARIABLE.sub("", rule)
+    return next((what for pattern, what in STRANGE if pattern.search(plain)), "")
 
 
 def pattern_of(path: str) -> str:
     """A path without the names of its variables: of two with the same one can be reached."""
     return _VARIABLE.sub(lambda found: f"<{found[1] or 'default'}>", path)
+
+
+def _at(leading: Leading) -> str:
+    return f" ({leading.place})" if leading.place else ""
 
 
 def _rule(leading: Leading) -> Rule:
@@ -120,12 +162,12 @@ def _refuse_doubles(leadings: Sequence[Leading]) -> None:
             other = seen.setdefault((method, pattern_of(leading.path)), leading)
             if other is not leading:
                 raise FunctionError(
-                    f'"{other.export.name}" and "{leading.export.name}" would both answer {method} {leading.path}. '
-                    "Keep one of them, or give one another path."
+                    f'"{other.export.name}"{_at(other)} and "{leading.export.name}"{_at(leading)} would both answer '
+                    f"{method} {leading.path}. Keep one of them, or give one another path. "
+                    'A class that is only a base for others begins its name with "_".'
                 )
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, LookupError):
-        return f"there is no converter {str(error.args[0]) if error.args else ''!r}".replace("the converter ", "")
-    return str(error).rstrip(".") or type(error).__name__
+    text = str(error.args[0] if error.args else "").rstrip(".")
+    return f"its converter {text}" if isinstance(error, LookupError) else text or type(error).__name__

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..controllers import (
+    LEADING_OF_METHOD,
     AgentController,
     EventMethods,
     Method,
@@ -37,8 +38,8 @@ class Webhook:
     base: type[SinchController]
     #: the methods that may be overridden
     methods: tuple[str, ...]
-    #: name of the plain export that it stands in the place of
-    stands_for: str
+    #: the plain exports that it stands in the place of
+    stands_for: tuple[str, ...]
     reads: Reads
     #: the path to show
     path: str
@@ -57,19 +58,23 @@ WEBHOOKS = (
     Webhook(
         SinchConversationController,
         _methods_of(SinchConversationController, *OFFERED),
-        "conversation_webhook",
+        ("conversation_webhook",),
         Reads.CONVERSATION,
         "/webhook/conversation",
     ),
     Webhook(
         AgentController,
         _methods_of(AgentController, "conversation_init"),
-        "elevenlabs_webhook",
+        ("elevenlabs_webhook", "eleven_labs_webhook"),
         Reads.AGENT,
         "/webhook/elevenlabs",
     ),
     Webhook(
-        AgentController, ("conversation_init",), "elevenlabs_init_webhook", Reads.AGENT_INIT, "/webhook/elevenlabs-init"
+        AgentController,
+        ("conversation_init",),
+        ("elevenlabs_init_webhook", "eleven_labs_init_webhook"),
+        Reads.AGENT_INIT,
+        "/webhook/elevenlabs-init",
     ),
 )
 
@@ -86,10 +91,24 @@ def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Ex
 
     :raises FunctionError: a class has something that cannot be served; the message names it, its place and the remedy.
     """
+    controllers = list(dict.fromkeys(controllers))  # an alias is no second one
+    for controller in controllers:
+        _refuse_odd(controller)
     exports = [export for controller in controllers for export in _callbacks(controller)]
     exports += [export for webhook in WEBHOOKS for export in _webhook(webhook, controllers)]
     own, leadings = routed_exports(written for controller in controllers for written in _written(controller))
     return [*exports, *own], leadings
+
+
+def _refuse_odd(controller: type[SinchController]) -> None:
+    """What stands in a class and would have no effect there."""
+    where = f"{controller.__name__} ({place_of(controller)})"
+    if "auth" in vars(controller):
+        raise FunctionError(
+            f'"auth" in {where} protects nothing there: write it into the function, auth = ["{controller.__name__}"].'
+        )
+    if inspect.iscoroutinefunction(controller.__init__):
+        raise FunctionError(f"__init__ of {where} is async, and nobody awaits a constructor: write def __init__.")
 
 
 def _callbacks(controller: type[SinchController]) -> Iterator[Export]:
@@ -124,9 +143,9 @@ def _webhook(webhook: Webhook, controllers: Iterable[type[SinchController]]) -> 
         _name_of(webhook, chosen),
         Kind.WEBHOOK,
         EventMethods(MappingProxyType(chosen)),
-        spellings_of(webhook.stands_for),
-        services_of(webhook.stands_for),
-        stands_for=webhook.stands_for,
+        frozenset().union(*map(spellings_of, webhook.stands_for)),
+        frozenset().union(*map(services_of, webhook.stands_for)),
+        stands_for=webhook.stands_for[0],
         reads=webhook.reads,
         shown_path=webhook.path,
         methods=MappingProxyType({name: method.shown for name, method in chosen.items()}),
@@ -153,4 +172,4 @@ def _written(controller: type[SinchController]) -> Iterator[Written]:
     for name, prefix, route in own_routes(controller):
         method = Method(controller, name)
         function = getattr(controller, name)
-        yield Written(method.shown, RoutedMethod(method), function, prefix, route, leading=1)
+        yield Written(method.shown, RoutedMethod(method), function, prefix, route, LEADING_OF_METHOD)

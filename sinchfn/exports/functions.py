@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..controllers.decorators import ROUTES
 from ..errors import FunctionError
 from ..places import place_of
 from ..signatures import scheme_of
@@ -33,6 +34,12 @@ def function_export(module: ModuleType, name: str, value: Callable[..., Any]) ->
 
     :raises FunctionError: it cannot be one.
     """
+    if hasattr(value, ROUTES):
+        raise FunctionError(
+            f'"{name}" ({place_of(value)}) is a function with a route, and routes stand on methods of a controller. '
+            "Write it into a class that is built on SinchController; or map it in configure_app: "
+            f'app.map_get("{getattr(value, ROUTES)[0].rule}", {name}).'
+        )
     _check_arity(module, name, value)
     handler = PlainHandler(value)
     if name in CALLBACKS:

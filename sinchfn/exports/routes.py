@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..controllers import OwnRoute, Parameters
+from ..controllers import LEADING_OF_FUNCTION, OwnRoute, Parameters
 from ..controllers.rules import Leading, joined, variables_of
 from ..errors import FunctionError
 from ..places import place_of
-from ..signatures import scheme_of
+from ..signatures import scheme_at, scheme_of
 from .export import Export, Handler, Kind, Row
-from .functions import services_of
-from .names import CALLBACKS
+from .names import CALLBACKS, words_of
 
 if TYPE_CHECKING:
     from ..invocation import Invocation
@@ -39,8 +38,13 @@ class Written:
     function: Callable[..., Any]
     prefix: str
     route: OwnRoute
-    #: how many parameters of the function are filled otherwise
-    leading: int
+    #: the parameters of the function that are filled otherwise
+    leading: Sequence[str]
+
+    @property
+    def key(self) -> object:
+        """What the routes of one function or method have in common. (A callable object need not be hashable.)"""
+        return id(self.function) if isinstance(self.handler, MappedFunction) else self.handler
 
     @property
     def path(self) -> str:
@@ -52,7 +56,7 @@ def mapped_route(method: str, rule: str, function: Callable[..., Any]) -> Writte
     """The route of a function that ``configure_app`` maps."""
     named = getattr(function, "__name__", "<lambda>")
     name = joined(rule) if named == "<lambda>" else named
-    return Written(name, MappedFunction(function), function, "", OwnRoute(rule, (method,)), leading=2)
+    return Written(name, MappedFunction(function), function, "", OwnRoute(rule, (method,)), LEADING_OF_FUNCTION)
 
 
 def routed_exports(written: Iterable[Written]) -> tuple[list[Export], list[Leading]]:
@@ -60,11 +64,11 @@ def routed_exports(written: Iterable[Written]) -> tuple[list[Export], list[Leadi
 
     :raises FunctionError: a route cannot be served.
     """
-    grouped: dict[Handler, list[Written]] = {}
+    grouped: dict[Any, list[Written]] = {}
     for one in written:
-        grouped.setdefault(one.handler, []).append(one)
-    exports = {handler: _export(found) for handler, found in grouped.items()}
-    leadings = [_leading(one, exports[handler]) for handler, found in grouped.items() for one in found]
+        grouped.setdefault(one.key, []).append(one)
+    exports = {key: _export(found) for key, found in grouped.items()}
+    leadings = [_leading(one, exports[key]) for key, found in grouped.items() for one in found]
     return list(exports.values()), leadings
 
 
@@ -77,22 +81,25 @@ def _export(found: list[Written]) -> Export:
 def _leading(one: Written, export: Export) -> Leading:
     _refuse_guarded(one)
     parts = [part for part in ("body", "query") if getattr(one.route, part) is not None]
-    variables = variables_of(one.path)
-    if len(set(variables)) < len(variables):
-        raise FunctionError(f'The route "{one.path}" of {one.name} names a variable twice: give each its own name.')
+    variables = variables_of(one.path, one.name)
     parameters = Parameters(one.function, one.name, one.path, leading=one.leading, variables=variables, parts=parts)
-    return Leading(one.path, one.route, parameters, export)
+    return Leading(one.path, one.route, parameters, export, place_of(one.function))
 
 
 def _refuse_guarded(one: Written) -> None:
     """No route of one's own where a signed call is expected: it would take it without asking who sent it."""
-    segments = one.path.strip("/").split("/")
-    if len(segments) == 1 and segments[0] in CALLBACKS:
-        instead = f"override {segments[0]} in a SinchVoiceController, or export def {segments[0]}(context, data)"
-    elif len(segments) == 2 and segments[0] == "webhook" and scheme_of(f"{segments[1]}Webhook") is not None:
-        instead = f"write a controller of its kind, or export def {_webhook_name(segments[1])}(context, request)"
+    if isinstance(one.handler, MappedFunction) and scheme_of(one.name) is not None:
+        raise FunctionError(
+            f'"{one.name}" ({place_of(one.function)}) has the name of an export whose calls are signed, and is mapped '
+            f'to "{one.path}", where none are expected. Export it, or give the function another name.'
+        )
+    scheme, last = scheme_at(one.path), one.path.rpartition("/")[2]
+    if scheme is None or (last in CALLBACKS and "POST" not in one.route.methods and one.path.count("/") > 1):
+        return  # the platform only posts its callbacks
+    if scheme == "application":
+        instead = f"override {last.lower()} in a SinchVoiceController, or export def {last.lower()}(context, data)"
     else:
-        return
+        instead = f"write a controller of its kind, or export def {_webhook_name(last)}(context, request)"
     raise FunctionError(
         f'The route "{one.path}" of {one.name} ({place_of(one.function)}) is where the platform sends signed calls: '
         f"{instead}. There their signatures are checked."
@@ -100,5 +107,5 @@ def _refuse_guarded(one: Written) -> None:
 
 
 def _webhook_name(service: str) -> str:
-    known = sorted(services_of(f"{service}_webhook"))
-    return f"{next((name for name in known if name.isidentifier()), service)}_webhook"
+    words = words_of(service)
+    return "_".join(words if words[-1] == "webhook" else [*words, "webhook"])

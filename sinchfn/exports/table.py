@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ..controllers import Rules
+from ..signatures import plain_name
 from .export import Export, Kind, Reads
 from .names import IMPLICIT_CALLBACKS, ROOT
 
@@ -39,6 +40,13 @@ class Exports:
 
     def __iter__(self) -> Iterator[Export]:
         return iter(self.listed)
+
+    def guarded_service(self, service: str) -> Export | None:
+        """The webhook of a service that a scheme guards, wherever in its name a word ends: `eleven-labs`, `elevenLabs`."""
+        if not service[:1].islower():  # neither kebab, nor snake, nor camel
+            return None
+        found = self.services.get(plain_name(service))
+        return found if found is not None and found.scheme is not None else None
 
     @property
     def names(self) -> list[str]:

@@ -13,6 +13,7 @@ from .nonce import NonceScheme as NonceScheme
 from .shared_secret import SharedSecretScheme as SharedSecretScheme
 from .table import GUARDED as GUARDED
 from .table import VARIABLES as VARIABLES
+from .table import plain_name as plain_name
 from .table import scheme_at as scheme_at
 from .table import scheme_of as scheme_of
 

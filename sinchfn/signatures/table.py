@@ -28,7 +28,7 @@ VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 def scheme_of(export_name: str) -> str | None:
     """The scheme that guards an export, looked up without case, `-` and `_`; `None` for one that no scheme guards."""
-    return _SCHEME_BY_EXPORT.get(_plain(export_name))
+    return _SCHEME_BY_EXPORT.get(plain_name(export_name))
 
 
 def scheme_at(path: str) -> str | None:
@@ -37,8 +37,9 @@ def scheme_at(path: str) -> str | None:
     return scheme_of(f"{last}Webhook") if before[-1:] == ["webhook"] and scheme_of(last) is None else scheme_of(last)
 
 
-def _plain(export_name: str) -> str:
+def plain_name(export_name: str) -> str:
+    """A name without case, `-` and `_`."""
     return export_name.lower().replace("-", "").replace("_", "")
 
 
-_SCHEME_BY_EXPORT = {_plain(export): scheme for scheme, exports in GUARDED.items() for export in exports}
+_SCHEME_BY_EXPORT = {plain_name(export): scheme for scheme, exports in GUARDED.items() for export in exports}
