@@ -10,10 +10,12 @@ from flask.helpers import get_debug_flag
 
 from .auth import Entries
 from .config import FunctionConfig, load_config
+from .controllers import SinchController
 from .errors import FunctionError
-from .exports import controllers_of, mapped_route, read_exports
+from .exports import controllers_of, read_exports
 from .function import Function
 from .hooks import HOOKS
+from .injection import Plan
 from .invocation import GIVEN
 from .loading import default_source, folder_of, load_function
 from .middleware import wrapped
@@ -48,9 +50,9 @@ def make_function(
     module = load_function(source if source is not None else default_source(overrides))
     config = load_config(folder_of(module), overrides, debug=get_debug_flag() if debug is None else debug)
     services = Services(config)
-    application = set_up(module, services, config)
-    exports = read_exports(module, [mapped_route(*mapped) for mapped in application._mapped])
-    plans = {kind: services.plan(kind, GIVEN, kind.__name__) for kind in controllers_of(module)}
+    registered = set_up(module, services, config)
+    exports = read_exports(module, registered.routes)
+    plans = _plans(module, services)
     services.check(GIVEN)
     entries = auth_entries(module)
     schemes, guard_warnings = guards(config, exports)
@@ -71,10 +73,8 @@ def make_function(
         ledger=ledger,
         services=services,
         plans=plans,
-        handlers={
-            export: wrapped(export.handler, tuple(application._middleware)) for export in exports if export.handler
-        },
-        has_landing_page=bool(application.landing_page_enabled),
+        handlers={export: wrapped(export.handler, registered.middleware) for export in exports if export.handler},
+        has_landing_page=registered.has_landing_page,
         url_prefix=_prefix(url_prefix),
         embedded=embedded,
         warnings=(
@@ -87,6 +87,23 @@ def make_function(
             *_ledger_warnings(ledger),
         ),
     )
+
+
+def _plans(module: ModuleType, services: Services) -> dict[type[SinchController], Plan]:
+    """How each controller is made.
+
+    :raises FunctionError: what one wants is not there; the message names all that is missing.
+    """
+    plans: dict[type[SinchController], Plan] = {}
+    faults: list[str] = []
+    for controller in controllers_of(module):
+        try:
+            plans[controller] = services.plan(controller, GIVEN, controller.__name__)
+        except FunctionError as error:
+            faults.append(error.message)
+    if faults:
+        raise FunctionError("\n".join(faults))
+    return plans
 
 
 def _ledger(config: FunctionConfig) -> Ledger | None:

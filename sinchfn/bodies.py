@@ -105,6 +105,10 @@ class SpooledBody:
         with self._lock, suppress(OSError):  # it would still write what there was no room for
             self._file.close()
 
+    def __del__(self) -> None:
+        # An answer that nobody closes, as a test client leaves it, does not leave the file open.
+        self.close()
+
 
 class _BodyReader(io.RawIOBase):
     """A position in a spooled body."""

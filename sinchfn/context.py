@@ -16,6 +16,7 @@ from .services.logs import RequestLogger
 if TYPE_CHECKING:
     import sqlite3
 
+    from .injection import Scope
     from .invocation import Invocation
     from .services.assets import Assets
     from .services.cache import Cache
@@ -30,12 +31,13 @@ class FunctionContext:
     All of it is synchronous, also in async handlers, and may be used from threads that the handler starts.
     """
 
-    __slots__ = ("_connection", "_invocation", "_is_over", "_lock", "_log")
+    __slots__ = ("_connection", "_invocation", "_is_over", "_lock", "_log", "_scope")
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
         self._log: RequestLogger | None = None
         self._connection: sqlite3.Connection | None = None
+        self._scope: Scope | None = None
         self._lock = threading.Lock()
         self._is_over = False
 
@@ -70,6 +72,20 @@ class FunctionContext:
     @property
     def _services(self) -> Services:
         return self._invocation.function.services
+
+    @property
+    def services(self) -> Scope:
+        """What the function has registered: ``context.services.get(Orders)``. A controller gets it by its constructor.
+
+        Scoped services are those of this request, and are closed with it.
+        """
+        if self._scope is None:
+            with self._lock:
+                if self._scope is None:
+                    self._scope = self._invocation._new_scope()
+                if self._is_over:
+                    self._scope.close()
+        return self._scope
 
     @property
     def cache(self) -> Cache:
@@ -146,6 +162,13 @@ class FunctionContext:
         with self._lock:
             self._is_over = True
             connection, self._connection = self._connection, None
+        try:
+            if self._scope is not None:
+                self._scope.close()  # first: a service may have something to write
+        finally:
+            self._close(connection)
+
+    def _close(self, connection: sqlite3.Connection | None) -> None:
         if connection is None:
             return
         try:

@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from . import answers, streaming
 from .errors import AnswerError, sentence_of
 from .exports import CALLBACKS, Kind, Reads
+from .idempotency import handle_once
 from .invocation import Invocation
 from .middleware import awaited
-from .once import handle_once
-from .parsing import InvalidRequest
+from .parsing import InvalidRequest, SchemaError
 from .responses import error_response, json_response, to_response
 from .services.logs import current_request, struck_out
 from .signals import after_request, before_request, handler_failed
@@ -51,6 +51,8 @@ def _refusal(invocation: Invocation) -> Response | None:
         before_request.send(invocation.app, invocation=invocation)
     except HTTPException as error:
         return _refused(invocation, error)
+    except SchemaError as failure:
+        return _failed(invocation, failure.__cause__ or failure)
     except Exception as error:  # ours to mend, and not the handler's fault
         invocation._fail()
         _log.error("A platform hook failed before %s: %s", invocation.export.name, sentence_of(error), exc_info=error)

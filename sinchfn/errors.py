@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -109,6 +110,11 @@ def sentence_of(error: BaseException) -> str:
         return f"{name}: {error}" if str(error) else name
     except BaseException:
         return name
+
+
+def snake_case(name: str) -> str:
+    """``AddSingleton`` and ``getText``, as they are called elsewhere, as they would be written here."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

@@ -11,10 +11,10 @@ from flask import Blueprint, Flask
 
 from .assembly import make_function
 from .catchall import RULES, AnyPath, EveryMethod, HostFirst
+from .controllers.decorators import METHODS
 from .errors import FunctionError
 from .function import Function
 from .redaction import Redaction
-from .routing import METHODS
 from .services.logs import strike_out
 from .startup import settings_ahead, without_secrets
 from .view import FunctionView

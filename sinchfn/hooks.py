@@ -19,7 +19,7 @@ from .services.logs import request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
 from .streaming import when_sent
-from .verification import free_nonce, verify_signature
+from .verification import verify_signature
 
 _log = logging.getLogger("sinchfn")
 #: What is behind the line of a request for each outcome but ``ok``.
@@ -49,18 +49,27 @@ def refuse_strangers(known: bool) -> None:
 
 def end_request(invocation: Invocation) -> None:
     """Close what the handler opened through its context and its services, when the answer is complete."""
-    if invocation._context is not None or invocation.export.takes_large_bodies:  # else there is nothing to close
-        when_sent(invocation, _end_request)
+    if invocation.export.takes_large_bodies and invocation.response is not None:
+        invocation.response.call_on_close(invocation.incoming.close)  # a host's own hooks may still read it
+    if invocation._context is None:  # then nothing was opened
+        return
+    response = invocation.response
+    if response is not None and response.direct_passthrough:  # a file of a service may be what goes out
+        response.call_on_close(invocation._end)
+    else:
+        when_sent(invocation, Invocation._end)
 
 
-def _end_request(invocation: Invocation) -> None:
-    try:
-        if invocation._scope is not None:
-            invocation._scope.close()
-    finally:
-        if invocation._context is not None:
-            invocation._context._end()
-        invocation.incoming.close()
+def settle_claim(invocation: Invocation) -> None:
+    """What was to be done once is done, or is given up for the next one, when the answer is complete."""
+    if invocation._settle is not None:
+        when_sent(invocation, _settle_claim)
+
+
+def _settle_claim(invocation: Invocation) -> None:
+    settle, invocation._settle = invocation._settle, None
+    if settle is not None:
+        settle(invocation.is_done)
 
 
 def record_usage(invocation: Invocation) -> None:
@@ -143,7 +152,7 @@ def guarded(hook: Hook) -> Hook:
     def run(invocation: Invocation) -> None:
         try:
             hook(invocation)
-        except Exception:
+        except BaseException:  # also a sys.exit() in what a function closes: the call is answered and recorded
             _log.exception("The platform hook %s failed; the call goes on.", hook.__name__)
 
     return run
@@ -154,6 +163,6 @@ def guarded(hook: Hook) -> Hook:
 BEFORE = (read_body, verify_signature, check_basic_auth, parse_payload)
 
 #: After the answer is made, whatever came of the handler. None of these can fail the call.
-AFTER = tuple(map(guarded, (end_request, free_nonce, record_usage, add_headers, log_request)))
+AFTER = tuple(map(guarded, (end_request, settle_claim, record_usage, add_headers, log_request)))
 
 HOOKS = MappingProxyType({"before_request": BEFORE, "after_request": AFTER})

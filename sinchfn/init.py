@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from .controllers import overridden, refuse_misspelt
-from .errors import FunctionError
+from .errors import FunctionError, did_you_mean, snake_case
 from .places import place_of
 
 if TYPE_CHECKING:
@@ -39,29 +39,49 @@ class SinchApplication:
         self._mapped: list[tuple[str, str, Callable[..., Any]]] = []
         self._middleware: list[Middleware] = []
 
-    def map_get(self, path: str, function: Mapped | None = None) -> Any:
+    @overload
+    def map_get(self, path: str, function: Mapped) -> Mapped: ...
+    @overload
+    def map_get(self, path: str) -> Callable[[Mapped], Mapped]: ...
+    def map_get(self, path: str, function: Any = None) -> Any:
         """``GET`` (and ``HEAD``) of `path` is answered by ``function(context, request)``.
 
         Variables in the path, as in Flask (``/orders/<int:id>``), come as keyword arguments. Without `function` it is a
         decorator. The siblings ``map_post``, ``map_put``, ``map_patch`` and ``map_delete`` do it for their methods.
 
-        :raises FunctionError: no path, or nothing to call.
+        :raises FunctionError: no path, or nothing to call. What does not fit together is told when all is read.
         """
         return self._map("GET", path, function)
 
-    def map_post(self, path: str, function: Mapped | None = None) -> Any:
+    @overload
+    def map_post(self, path: str, function: Mapped) -> Mapped: ...
+    @overload
+    def map_post(self, path: str) -> Callable[[Mapped], Mapped]: ...
+    def map_post(self, path: str, function: Any = None) -> Any:
         """``POST``; see :meth:`map_get`."""
         return self._map("POST", path, function)
 
-    def map_put(self, path: str, function: Mapped | None = None) -> Any:
+    @overload
+    def map_put(self, path: str, function: Mapped) -> Mapped: ...
+    @overload
+    def map_put(self, path: str) -> Callable[[Mapped], Mapped]: ...
+    def map_put(self, path: str, function: Any = None) -> Any:
         """``PUT``; see :meth:`map_get`."""
         return self._map("PUT", path, function)
 
-    def map_patch(self, path: str, function: Mapped | None = None) -> Any:
+    @overload
+    def map_patch(self, path: str, function: Mapped) -> Mapped: ...
+    @overload
+    def map_patch(self, path: str) -> Callable[[Mapped], Mapped]: ...
+    def map_patch(self, path: str, function: Any = None) -> Any:
         """``PATCH``; see :meth:`map_get`."""
         return self._map("PATCH", path, function)
 
-    def map_delete(self, path: str, function: Mapped | None = None) -> Any:
+    @overload
+    def map_delete(self, path: str, function: Mapped) -> Mapped: ...
+    @overload
+    def map_delete(self, path: str) -> Callable[[Mapped], Mapped]: ...
+    def map_delete(self, path: str, function: Any = None) -> Any:
         """``DELETE``; see :meth:`map_get`."""
         return self._map("DELETE", path, function)
 
@@ -79,7 +99,13 @@ class SinchApplication:
         self._middleware.append(middleware)
         return middleware
 
-    def _map(self, method: str, path: str, function: Mapped | None) -> Any:
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            known = [*(f"map_{method}" for method in ("get", "post", "put", "patch", "delete")), "use"]
+            raise AttributeError(f"the app has no {name}.{did_you_mean(snake_case(name), known)}")
+
+    def _map(self, method: str, path: str, function: Any) -> Any:
         if not isinstance(path, str):
             raise FunctionError(f'map_{method.lower()} takes a path and a function: app.map_get("/custom", custom).')
         if function is None:
@@ -130,14 +156,20 @@ def find_init(module: ModuleType) -> SinchFunctionInit | None:
 
 
 def _check_callable(method: str, value: object, shape: str, arity: int) -> None:
-    fits = callable(value)
-    if callable(value) and arity:
-        try:
-            inspect.signature(value).bind(*[None] * arity)
-        except TypeError:
-            fits = False
-        except ValueError:  # written in C, without a signature to look at
-            fits = True
-    if not fits:
-        found = f"{value!r:.60}"
-        raise FunctionError(f"app.{method}() takes a callable, {shape}; found {found} {place_of(value)}".rstrip() + ".")
+    problem = "" if callable(value) else f"found {value!r:.60}"
+    if inspect.isclass(value):
+        problem = f"found the class {value.__name__}: write app.{method}({value.__name__}())"
+    elif callable(value) and arity and not _takes(value, arity):
+        problem = f"found {inspect.signature(value)} ({place_of(value)})"
+    if problem:
+        raise FunctionError(f"app.{method}() takes a callable, {shape}; {problem}.")
+
+
+def _takes(value: Callable[..., Any], arity: int) -> bool:
+    try:
+        inspect.signature(value).bind(*[None] * arity)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, without a signature to look at
+        return True
+    return True

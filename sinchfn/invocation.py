@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .config import FunctionConfig
@@ -22,8 +24,21 @@ if TYPE_CHECKING:
 #: Set in the WSGI environ of a request that has its log line: the development server then writes none of its own.
 LOGGED_KEY = "sinchfn.logged"
 
-#: What a constructor may take besides services: the values of the request at hand.
-GIVEN: tuple[type, ...] = (FunctionContext, FunctionConfig, FunctionRequest, logging.Logger)
+#: What a constructor may take besides services, and how it is had: the values of the request at hand.
+GIVEN: Mapping[type, Callable[[Invocation], Any]] = MappingProxyType(
+    {
+        FunctionContext: lambda invocation: invocation.context,
+        FunctionConfig: lambda invocation: invocation.function.config,
+        FunctionRequest: lambda invocation: invocation.request,
+        logging.Logger: lambda invocation: invocation.context.log,
+    }
+)
+
+#: What is told whether a request has done what it has claimed to do.
+Settle = Callable[[bool], None]
+
+#: Statuses that ask to be called again; a call that is answered so has done nothing.
+ASK_AGAIN = frozenset((408, 425, 429))
 
 #: Positional and named arguments for a handler.
 Arguments = tuple[list[Any], dict[str, Any]]
@@ -40,7 +55,6 @@ class Invocation:
         "_app",
         "_arguments",
         "_call_id",
-        "_claimed",
         "_context",
         "_event_name",
         "_export",
@@ -53,7 +67,7 @@ class Invocation:
         "_request",
         "_response",
         "_route",
-        "_scope",
+        "_settle",
         "_streamed_bytes",
         "_timestamp",
         "_usage",
@@ -74,8 +88,7 @@ class Invocation:
         self._request: FunctionRequest | None = None
         self._arguments: Arguments = ([], {})
         self._event_name: str | None = None
-        self._scope: Scope | None = None
-        self._claimed: str | None = None
+        self._settle: Settle | None = None
         self._call_id: str | None = None
         self._outcome = "ok"
         self._refusal: str | None = None
@@ -147,17 +160,17 @@ class Invocation:
         return self._event_name
 
     @property
-    def claimed(self) -> str | None:
-        """What this request has used up, or begun: see :class:`Claims`."""
-        return self._claimed
+    def is_done(self) -> bool:
+        """Whether the answer, once it is complete, says that nobody need call again."""
+        return self._outcome in ("ok", "refused") and self.status < 500 and self.status not in ASK_AGAIN
 
     @property
     def scope(self) -> Scope:
         """The services of this request, which are closed when it ends."""
-        if self._scope is None:
-            values = (self.context, self._function.config, self.request, self.context.log)
-            self._scope = self._function.services.scope(dict(zip(GIVEN, values, strict=True)))
-        return self._scope
+        return self.context.services
+
+    def _new_scope(self) -> Scope:
+        return self._function.services.scope(_Given(self))
 
     @property
     def context(self) -> FunctionContext:
@@ -215,7 +228,7 @@ class Invocation:
             return self._response.calculate_content_length() or 0
         return self._streamed_bytes or self._response.content_length or 0
 
-    # What happens to it, in order. For dispatch, hooks and streams alone: nobody else may change what is recorded.
+    # What happens to it, in order. For hooks, dispatch and streams alone: nobody else may change what is recorded.
 
     def _accept(self, payload: Any, call_id: str | None = None) -> None:
         """The hooks let it through: the handler gets this payload."""
@@ -230,9 +243,9 @@ class Invocation:
         """It is an event, and this method's."""
         self._event_name = name
 
-    def _claim(self, name: str) -> None:
-        """It has used this up."""
-        self._claimed = name
+    def _claim(self, settle: Settle) -> None:
+        """It has claimed to do something that is done once; `settle` wants to know what became of it."""
+        self._settle = settle
 
     def _refuse(self, reason: str | None) -> None:
         """The hooks ended it."""
@@ -259,9 +272,32 @@ class Invocation:
         """So many bytes more of a streamed answer have gone out."""
         self._streamed_bytes += size
 
+    def _end(self) -> None:
+        """The request is over: what was opened through its context is closed."""
+        if self._context is not None:
+            self._context._end()
+
     def _complete(self, usage: UsageRecord) -> None:
         """The answer is through, and recorded."""
         self._usage = usage
 
     def __repr__(self) -> str:
         return f"<Invocation {self.request_id} of {self.handler_name}>"
+
+
+class _Given(Mapping[type, Any]):
+    """The values of a request by their types, each made when it is asked for."""
+
+    __slots__ = ("_invocation",)
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+
+    def __getitem__(self, kind: type) -> Any:
+        return GIVEN[kind](self._invocation)
+
+    def __iter__(self) -> Iterator[type]:
+        return iter(GIVEN)
+
+    def __len__(self) -> int:
+        return len(GIVEN)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import BadRequest, UnprocessableEntity, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, UnprocessableEntity, UnsupportedMediaType
 
 from .exports import CALLBACKS, Reads
 from .invocation import Invocation
-from .requests import FunctionRequest, is_json
+from .requests import FORMS, FunctionRequest, is_json
 from .voice.callbacks import EVENTS
 
 #: What the JSON is that is no object.
 JSON_TYPES: Mapping[type, str] = MappingProxyType(
     {list: "array", str: "string", bool: "boolean", type(None): "null", int: "number", float: "number"}
 )
-
-#: Content types of forms.
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 #: How messages call what a callback or webhook gets.
 CALLBACK = "A voice callback"
@@ -31,13 +29,23 @@ WEBHOOK = "A webhook"
 UNKNOWN = "unknown_event"
 
 
+#: Of so many fields it is told what is wrong with them, and so much of a name: both may be a sender's own.
+MOST_FIELDS = 50
+MOST_OF_A_NAME = 100
+
+
 class InvalidRequest(UnprocessableEntity):
     """422: the body or the query is not what the schema of the route says."""
 
     def __init__(self, faults: Mapping[str, Any]) -> None:
-        super().__init__(f"The request is not valid: {', '.join(map(str, faults))}.")
         #: Name of each field -> what is wrong with it.
-        self.fields = faults
+        self.fields = {str(name)[:MOST_OF_A_NAME]: faults[name] for name in islice(faults, MOST_FIELDS)}
+        more = f" and {len(faults) - MOST_FIELDS} more" if len(faults) > MOST_FIELDS else ""
+        super().__init__(f"The request is not valid: {', '.join(list(self.fields)[:10])}{more}.")
+
+
+class SchemaError(Exception):
+    """A schema of the function's raised what is no verdict on the request: its cause counts as the handler's."""
 
 
 def parse_payload(invocation: Invocation) -> None:
@@ -47,33 +55,43 @@ def parse_payload(invocation: Invocation) -> None:
 
 def _parse_request(invocation: Invocation) -> None:
     invocation._accept(invocation.request)
-    if invocation.route.leading is not None:
+    if invocation.route.target is not None:
         _bind(invocation)
 
 
 def _bind(invocation: Invocation) -> None:
     """What the route of an endpoint of the function's own loads."""
-    leading = invocation.route.leading
-    assert leading is not None  # noqa: S101 - asked by the caller
+    target = invocation.route.target
+    assert target is not None  # noqa: S101 - asked by the caller
     parts: dict[str, Any] = {"request": invocation.request}
     faults: dict[str, Any] = {}
-    if leading.route.query is not None:
-        query = _known(leading.route.query, invocation.request.args)
-        parts["query"] = _loaded(leading.route.query, query, faults)
-    if leading.route.body is not None:
-        body = _sent(leading.route.body, invocation.request)
-        parts["body"] = _loaded(leading.route.body, body, faults)
+    if target.route.query is not None:
+        query = _known(target.route.query, invocation.request.args)
+        parts["query"] = _loaded(target.route.query, query, faults)
+    if target.route.body is not None:
+        body = _sent(target.route.body, invocation.request)
+        parts["body"] = _loaded(target.route.body, body, faults)
     if faults:
         raise InvalidRequest(faults)
-    invocation._bind(leading.parameters.bind(dict(invocation.route.values), parts))
+    invocation._bind(target.parameters.bind(dict(invocation.route.values), parts))
 
 
 def _loaded(schema: Schema, value: Any, faults: dict[str, Any]) -> Any:
     try:
         return schema.load(value)
     except ValidationError as error:
-        faults.update(error.messages if isinstance(error.messages, dict) else {"_schema": error.messages})
-        return None
+        found = error.messages if isinstance(error.messages, dict) else {"_schema": error.messages}
+    except (OverflowError, RecursionError):  # out of a field: a number or a nesting that it cannot take
+        found = {"_schema": ["Invalid value."]}
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise SchemaError from error
+    for name, messages in found.items():
+        known = faults.get(name)
+        both = isinstance(known, list) and isinstance(messages, list)
+        faults[name] = [*known, *messages] if both else messages  # type: ignore[misc]  # a list, as was asked
+    return None
 
 
 def _known(schema: Schema, args: MultiDict[str, str]) -> dict[str, Any]:

@@ -391,11 +391,16 @@ def _look_up(raw: Mapping[str, Any], name: str, default: Any) -> Any:
     if not isinstance(name, str):  # `42 in data` is a fair question
         return value
     folded = name.lower()
-    others = (other for key, other in raw.items() if other is not None and key.lower() == folded)
+    others = (other for key, other in raw.items() if other is not None and _folded(key) == folded)
     found = next(others, value)
     if found is not default:
         return found
-    return next((None for key in raw if key.lower() == folded), default)
+    return next((None for key in raw if _folded(key) == folded), default)
+
+
+def _folded(key: Any) -> Any:
+    # A dict that somebody made by hand may have other keys than texts.
+    return key.lower() if isinstance(key, str) else key
 
 
 def _kind(value: Any) -> str:

@@ -22,6 +22,9 @@ from .bodies import SpooledBody, cut, read_body
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
 
 
+#: Content types of forms.
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 _SANE_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 #: Where the id of a request stands in its WSGI environ, for whoever answers it.
@@ -249,7 +252,7 @@ class FunctionRequest:
         mimetype = self._request.mimetype
         if is_json(mimetype):
             return self.json
-        if mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        if mimetype in FORMS:
             return self.form.to_dict()
         return self._text() if mimetype.startswith("text/") else self.raw_body
 

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .controllers.rules import Found, Leading
+from .controllers.decorators import METHODS
+from .controllers.rules import RouteMatch, RouteTarget
 from .exports import CALLBACKS, Export, Exports, Kind, Reads
-
-#: The methods that reach a webhook or a custom endpoint; it looks at ``request.method`` itself.
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 #: Stands for the event of a ``POST`` to the root whose body could not be read as JSON.
 UNREADABLE = "?"
@@ -27,7 +25,7 @@ class Route(NamedTuple):
     export: Export | None = None
     allow: tuple[str, ...] = ()
     #: of an endpoint with routes of its own: the one that was taken
-    leading: Leading | None = None
+    target: RouteTarget | None = None
     #: what the variables in its path stand for
     values: Mapping[str, Any] = NO_VALUES
 
@@ -48,7 +46,7 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
     if not segments:
         return _route_root(method, event, exports)
     found = exports.rules.match(method, segments) if exports.rules else None
-    if found is not None and found.is_written_out and found.leading is not None:
+    if found is not None and found.is_written_out and found.target is not None:
         return _own_route(found)
     plain = _plain_route(method, segments, exports)
     if found is None:
@@ -56,16 +54,16 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
     # A route with variables stands for paths that nobody wrote down: it never takes a signed call from its handler. And
     # where none of them has the method, they leave the path to an export, which takes every method.
     if plain is not None and plain.export is not None:
-        is_left = found.leading is None and not found.is_written_out
+        is_left = found.target is None and not found.is_written_out
         if is_left or plain.export.scheme is not None:
             return plain
     return _own_route(found)
 
 
-def _own_route(found: Found) -> Route:
-    if found.leading is None:
+def _own_route(found: RouteMatch) -> Route:
+    if found.target is None:
         return Route(allow=found.allow)
-    return Route(found.leading.export, leading=found.leading, values=found.values)
+    return Route(found.target.export, target=found.target, values=found.values)
 
 
 def _plain_route(method: str, segments: list[str], exports: Exports) -> Route | None:

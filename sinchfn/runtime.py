@@ -31,8 +31,10 @@ class SinchRuntime:
         """The function's settings and variables."""
         return self._config
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"the runtime has no {name} in this version of sinchfn: it has services and config")
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f"the runtime has no {name} in this version of sinchfn: it has services and config")
 
     def __repr__(self) -> str:
         return f"<SinchRuntime of {self._config.function_name}>"

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from .config import FunctionConfig
 from .errors import FunctionError, StartupError
-from .init import SinchApplication, find_init
-from .injection import ServiceRegistry
+from .exports import DeclaredRoute, mapped_route
+from .init import Middleware, SinchApplication, find_init
+from .injection import ServiceContainer, ServiceRegistry
 from .loading import cause_of, folder_of
 from .middleware import awaited
 from .places import place_of
 from .runtime import SinchRuntime
 
 
-def set_up(module: ModuleType, services: ServiceRegistry, config: FunctionConfig) -> SinchApplication:
-    """Let the function register its services, routes and middleware. What it registered for the app is returned.
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a function has registered for the app."""
+
+    routes: tuple[DeclaredRoute, ...]
+    middleware: tuple[Middleware, ...]
+    has_landing_page: bool
+
+
+def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConfig) -> Registered:
+    """Let the function register its services, routes and middleware.
 
     :raises StartupError: a step of it raised; the message says where.
     """
-    application = SinchApplication()
+    application, services = SinchApplication(), ServiceRegistry(container)
     init = _step(module, "The init class", lambda: find_init(module))
     if init is not None:
         name = type(init).__name__
@@ -31,7 +42,11 @@ def set_up(module: ModuleType, services: ServiceRegistry, config: FunctionConfig
         _step(module, f'"setup" ({place_of(setup)})', lambda: setup(SinchRuntime(services, config)))
     if init is not None:
         _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
-    return application
+    return Registered(
+        tuple(mapped_route(*mapped) for mapped in application._mapped),
+        tuple(application._middleware),
+        bool(application.landing_page_enabled),
+    )
 
 
 def _step(module: ModuleType, what: str, run: Callable[[], Any]) -> Any:

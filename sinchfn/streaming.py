@@ -107,7 +107,7 @@ class WatchedStream:
         for callback in self.callbacks:
             try:
                 callback(self._invocation)
-            except Exception:  # the others have to run all the same
+            except BaseException:  # the others have to run all the same, and the worker goes on
                 _log.exception("What follows a streamed answer failed; the call goes on.")
 
     def _note(self, error: BaseException) -> None:

@@ -13,7 +13,6 @@ from .errors import CacheError, SignatureError
 from .invocation import Invocation
 from .requests import Incoming
 from .signatures import ApplicationScheme, Body, NonceScheme, WebhookScheme
-from .streaming import when_sent
 
 _log = logging.getLogger("sinchfn")
 
@@ -114,18 +113,8 @@ def _use_up(nonce: str, lifetime: float, invocation: Invocation) -> None:
         raise ServiceUnavailable("Replays cannot be told at the moment.", retry_after=5) from None
     if not is_new:
         _refuse(invocation, "its nonce was used before: this is a replay, or a delivery that was made twice")
-    invocation._claim(f"nonce/{nonce}")
-
-
-def free_nonce(invocation: Invocation) -> None:
-    """A call that came to nothing is delivered again, perhaps with its nonce."""
-    if invocation.claimed is not None:
-        when_sent(invocation, _free_nonce)
-
-
-def _free_nonce(invocation: Invocation) -> None:
-    if invocation.claimed is not None and (invocation.status >= 500 or invocation.outcome == "error"):
-        invocation.function.services.claims.give_up(invocation.claimed)
+    # A call that comes to nothing is delivered again, perhaps with its nonce.
+    invocation._claim(lambda is_done: None if is_done else claims.give_up(f"nonce/{nonce}"))
 
 
 def _refuse(invocation: Invocation, reason: str, explained: str = "") -> None:

@@ -18,7 +18,7 @@ from conftest import CASES, raw_call
 from flask import Flask
 
 from sinchfn import FunctionError, SinchFunctions, create_app
-from sinchfn.routing import METHODS
+from sinchfn.controllers.decorators import METHODS
 from sinchfn.signatures import GUARDED, ApplicationScheme, ElevenLabsScheme, NonceScheme, SharedSecretScheme
 
 KEY = "f00dcafe-abba-c0de-1dea-dabb1ed4caf3"

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinchfn.errors import FunctionError, ServiceError
-from sinchfn.injection import MISSING, Plan, Resolver, Scope, ServiceRegistry
+from sinchfn.injection import MISSING, Plan, Resolver, Scope, ServiceContainer
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForCheckers
@@ -84,8 +84,8 @@ Dsn = NewType("Dsn", str)
 
 
 @pytest.fixture
-def services() -> Iterator[ServiceRegistry]:
-    made = ServiceRegistry()
+def services() -> Iterator[ServiceContainer]:
+    made = ServiceContainer()
     yield made
     made.close()
 
@@ -136,7 +136,7 @@ def refusal(function: Callable[..., object], *arguments: Any) -> str:
 # --- registration and look-up ---------------------------------------------------------------------------------------
 
 
-def test_a_singleton_is_made_on_first_use_and_once(services: ServiceRegistry):
+def test_a_singleton_is_made_on_first_use_and_once(services: ServiceContainer):
     made: list[int] = []
     services.add_singleton(Db, lambda: made.append(1) or Db())
     assert made == []
@@ -146,14 +146,14 @@ def test_a_singleton_is_made_on_first_use_and_once(services: ServiceRegistry):
     assert made == [1]
 
 
-def test_a_scoped_service_is_made_once_per_scope(services: ServiceRegistry):
+def test_a_scoped_service_is_made_once_per_scope(services: ServiceContainer):
     services.add_scoped(Db)
     with services.scope({}) as one, services.scope({}) as other:
         assert one.get(Db) is one.get(Db)
         assert one.get(Db) is not other.get(Db)
 
 
-def test_a_class_is_its_own_factory_and_its_arguments_are_services(services: ServiceRegistry):
+def test_a_class_is_its_own_factory_and_its_arguments_are_services(services: ServiceContainer):
     services.add_singleton(Db)
     services.add_scoped(Repo)
     with services.scope({}) as scope:
@@ -161,31 +161,31 @@ def test_a_class_is_its_own_factory_and_its_arguments_are_services(services: Ser
 
 
 @pytest.mark.parametrize("key", [Abstract, Speaks, Shelf[int], list[str], Annotated[Worker, "x"], Dsn])
-def test_services_are_registered_under_classes_protocols_aliases_and_new_types(services: ServiceRegistry, key: Any):
+def test_services_are_registered_under_classes_protocols_aliases_and_new_types(services: ServiceContainer, key: Any):
     value = Worker()
     services.add_singleton(key, lambda: value)
     assert services.get(key) is value
     assert key in services
 
 
-def test_aliases_of_one_class_are_different_services(services: ServiceRegistry):
+def test_aliases_of_one_class_are_different_services(services: ServiceContainer):
     services.add_value(list[str], ["a"])
     services.add_value(list[int], [1])
     assert (services.get(list[str]), services.get(list[int])) == (["a"], [1])
     assert list not in services
 
 
-def test_a_generic_alias_is_made_of_its_class(services: ServiceRegistry):
+def test_a_generic_alias_is_made_of_its_class(services: ServiceContainer):
     services.add_singleton(Shelf[int])
     assert isinstance(services.get(Shelf[int]), Shelf)
 
 
-def test_an_abstract_class_is_made_of_another(services: ServiceRegistry):
+def test_an_abstract_class_is_made_of_another(services: ServiceContainer):
     services.add_singleton(Abstract, Worker)
     assert services.get(Abstract).work() == "done"
 
 
-def test_the_last_registration_counts(services: ServiceRegistry):
+def test_the_last_registration_counts(services: ServiceContainer):
     services.add_scoped(Abstract, Worker)
     services.add_value(Abstract, first := Worker())
     assert services.get(Abstract) is first
@@ -194,7 +194,7 @@ def test_the_last_registration_counts(services: ServiceRegistry):
     assert services.get(Abstract) is second
 
 
-def test_what_was_made_cannot_be_registered_any_more(services: ServiceRegistry):
+def test_what_was_made_cannot_be_registered_any_more(services: ServiceContainer):
     services.add_singleton(Db)
     before = services.get(Db)
     for register in (services.add_singleton, services.add_scoped):
@@ -204,7 +204,7 @@ def test_what_was_made_cannot_be_registered_any_more(services: ServiceRegistry):
 
 
 @pytest.mark.parametrize("key", ["Repo", None, 5, Db(), Db | None, Db | Mailer, type(None)])
-def test_what_is_no_type_cannot_be_registered_nor_asked_for(services: ServiceRegistry, key: Any):
+def test_what_is_no_type_cannot_be_registered_nor_asked_for(services: ServiceContainer, key: Any):
     for register in (services.add_singleton, services.add_scoped):
         assert "registers no service: services are registered under a class" in refusal(register, key)
     assert "services.add_value(TheClass, ...)" in refusal(services.add_value, key, 1)
@@ -213,29 +213,29 @@ def test_what_is_no_type_cannot_be_registered_nor_asked_for(services: ServiceReg
     assert key not in services
 
 
-def test_what_makes_nothing_is_no_factory(services: ServiceRegistry):
+def test_what_makes_nothing_is_no_factory(services: ServiceContainer):
     assert "write services.add_value(Db, ...)" in refusal(services.add_singleton, Db, Db())
     assert "has no factory" in refusal(services.add_singleton, Dsn)
     assert "Abstract is abstract" in refusal(services.add_singleton, Abstract)
     assert "services.add_scoped(Speaks, TheClassThatImplementsIt)" in refusal(services.add_scoped, Speaks)
 
 
-def test_a_factory_that_makes_none_is_refused(services: ServiceRegistry):
+def test_a_factory_that_makes_none_is_refused(services: ServiceContainer):
     services.add_singleton(Db, lambda: None)
     assert "The factory of Db made None" in refusal(services.get, Db)
 
 
-def test_names_are_shown_and_values_are_not(services: ServiceRegistry):
+def test_names_are_shown_and_values_are_not(services: ServiceContainer):
     services.add_value(Dsn, "postgres://user:password@host")
     services.add_scoped(Shelf[int], Shelf)
     services.add_singleton(Db)
     assert services.registered == ["Db", "Dsn", "Shelf[int]"]
-    assert repr(services) == "<ServiceRegistry: Db, Dsn, Shelf[int]>"
+    assert repr(services) == "<ServiceContainer: Db, Dsn, Shelf[int]>"
     assert "password" not in repr(services.scope({Request: "password"}))
-    assert repr(ServiceRegistry()) == "<ServiceRegistry: nothing registered>"
+    assert repr(ServiceContainer()) == "<ServiceContainer: nothing registered>"
 
 
-def test_a_missing_service_is_named_with_what_is_there_and_what_to_write(services: ServiceRegistry):
+def test_a_missing_service_is_named_with_what_is_there_and_what_to_write(services: ServiceContainer):
     services.add_singleton(Mailer)
 
     message = refusal(services.get, Mailar)
@@ -245,14 +245,14 @@ def test_a_missing_service_is_named_with_what_is_there_and_what_to_write(service
     assert "services.add_singleton(Mailar, ...)" in message
 
 
-def test_another_class_of_the_same_name_is_told_apart(services: ServiceRegistry):
+def test_another_class_of_the_same_name_is_told_apart(services: ServiceContainer):
     other = type("Db", (), {"__module__": "other.place"})
     services.add_singleton(other)
     message = refusal(services.get, Db)
     assert f'it is of the module "other.place", and this one of "{__name__}"' in message
 
 
-def test_what_is_known_can_be_asked_with_in(services: ServiceRegistry):
+def test_what_is_known_can_be_asked_with_in(services: ServiceContainer):
     services.add_singleton(Db)
     with services.scope({Request: Request()}) as scope:
         assert (Db in services, Request in services, Mailer in services) == (True, False, False)
@@ -262,13 +262,13 @@ def test_what_is_known_can_be_asked_with_in(services: ServiceRegistry):
 # --- plans: what constructors and functions want --------------------------------------------------------------------
 
 
-def built(services: ServiceRegistry, target: Callable[..., Any], request: Any = MISSING) -> Any:
+def built(services: ServiceContainer, target: Callable[..., Any], request: Any = MISSING) -> Any:
     values = {} if request is MISSING else {Request: request}
     with services.scope(values) as scope:
         return scope.construct(services.plan(target, values))
 
 
-def test_annotations_may_be_strings(services: ServiceRegistry):
+def test_annotations_may_be_strings(services: ServiceContainer):
     services.add_singleton(Db)
 
     def target(one: Any, two: Any, three: Any, *, four: Any) -> tuple[Any, ...]:
@@ -284,7 +284,7 @@ def test_annotations_may_be_strings(services: ServiceRegistry):
     assert built(services, target) == (services.get(Db),) * 4
 
 
-def test_optional_services_are_none_where_there_is_none(services: ServiceRegistry):
+def test_optional_services_are_none_where_there_is_none(services: ServiceContainer):
     def target(one: Db | None, two: Mailer | None, three: Annotated[Db | None, "x"] = None) -> tuple[Any, ...]:
         return one, two, three
 
@@ -293,7 +293,7 @@ def test_optional_services_are_none_where_there_is_none(services: ServiceRegistr
     assert built(services, target) == (services.get(Db), None, services.get(Db))
 
 
-def test_a_default_stays_where_there_is_no_service(services: ServiceRegistry):
+def test_a_default_stays_where_there_is_no_service(services: ServiceContainer):
     def target(size: int = 3, name="x", db: Db | None = None, *, both: Db | Mailer = "y") -> tuple[Any, ...]:
         return size, name, db, both
 
@@ -302,7 +302,7 @@ def test_a_default_stays_where_there_is_no_service(services: ServiceRegistry):
     assert built(services, target) == (5, "x", None, "y")
 
 
-def test_open_parameters_are_left_alone_and_positional_ones_are_served(services: ServiceRegistry):
+def test_open_parameters_are_left_alone_and_positional_ones_are_served(services: ServiceContainer):
     services.add_singleton(Db)
 
     def target(db: Db, size: int = 3, /, *rest: Mailer, **more: Mailer) -> tuple[Any, ...]:
@@ -311,7 +311,7 @@ def test_open_parameters_are_left_alone_and_positional_ones_are_served(services:
     assert built(services, target) == (services.get(Db), 3, (), {})
 
 
-def test_generic_aliases_are_wanted_as_they_are(services: ServiceRegistry):
+def test_generic_aliases_are_wanted_as_they_are(services: ServiceContainer):
     services.add_value(list[str], ["a"])
 
     def target(names: list[str], other: dict[str, int] | None) -> Any:
@@ -320,7 +320,7 @@ def test_generic_aliases_are_wanted_as_they_are(services: ServiceRegistry):
     assert built(services, target) == (["a"], None)
 
 
-def test_dataclasses_are_constructed(services: ServiceRegistry):
+def test_dataclasses_are_constructed(services: ServiceContainer):
     services.add_singleton(Db)
 
     @dataclass
@@ -337,7 +337,7 @@ def test_dataclasses_are_constructed(services: ServiceRegistry):
     assert (made.db, made.names, made.mailer) == (services.get(Db), ["default"], None)
 
 
-def test_a_dataclass_may_inherit_fields_of_a_module_whose_names_it_does_not_know(services: ServiceRegistry):
+def test_a_dataclass_may_inherit_fields_of_a_module_whose_names_it_does_not_know(services: ServiceContainer):
     module = ModuleType("elsewhere")
     source = """
         from __future__ import annotations
@@ -365,7 +365,7 @@ def test_a_dataclass_may_inherit_fields_of_a_module_whose_names_it_does_not_know
         del sys.modules["elsewhere"]
 
 
-def test_constructors_are_inherited_and_missing_ones_want_nothing(services: ServiceRegistry):
+def test_constructors_are_inherited_and_missing_ones_want_nothing(services: ServiceContainer):
     services.add_singleton(Db)
 
     class Child(Repo):
@@ -386,7 +386,7 @@ def test_constructors_are_inherited_and_missing_ones_want_nothing(services: Serv
     assert built(services, Named).db is services.get(Db)
 
 
-def test_names_of_the_class_itself_can_be_used(services: ServiceRegistry):
+def test_names_of_the_class_itself_can_be_used(services: ServiceContainer):
     class Outer:
         class Options:
             pass
@@ -398,7 +398,7 @@ def test_names_of_the_class_itself_can_be_used(services: ServiceRegistry):
     assert built(services, Outer).options is services.get(Outer.Options)
 
 
-def test_bound_methods_partials_and_callable_objects_are_read(services: ServiceRegistry):
+def test_bound_methods_partials_and_callable_objects_are_read(services: ServiceContainer):
     services.add_singleton(Db)
 
     class Maker:
@@ -414,8 +414,8 @@ def test_bound_methods_partials_and_callable_objects_are_read(services: ServiceR
     assert built(services, Maker()) is db
 
 
-def test_the_resolver_is_given_to_who_wants_it(services: ServiceRegistry):
-    def target(resolver: Resolver, registry: ServiceRegistry) -> Any:
+def test_the_resolver_is_given_to_who_wants_it(services: ServiceContainer):
+    def target(resolver: Resolver, registry: ServiceContainer) -> Any:
         return resolver, registry
 
     with services.scope({}) as scope:
@@ -427,7 +427,7 @@ def test_the_resolver_is_given_to_who_wants_it(services: ServiceRegistry):
         assert scope.get(tuple) == (scope,)
 
 
-def test_initialize_runs_the_constructor_on_what_is_there(services: ServiceRegistry):
+def test_initialize_runs_the_constructor_on_what_is_there(services: ServiceContainer):
     services.add_singleton(Db)
     made = Repo.__new__(Repo)
     with services.scope({}) as scope:
@@ -444,7 +444,7 @@ def test_initialize_runs_the_constructor_on_what_is_there(services: ServiceRegis
         ("Annotated[Db, missing]", "name 'missing' is not defined"),
     ],
 )
-def test_an_annotation_that_cannot_be_resolved_is_said_so(services: ServiceRegistry, annotation: str, said: str):
+def test_an_annotation_that_cannot_be_resolved_is_said_so(services: ServiceContainer, annotation: str, said: str):
     class Controller:
         def __init__(self, thing: Any) -> None: ...
 
@@ -458,14 +458,14 @@ def test_an_annotation_that_cannot_be_resolved_is_said_so(services: ServiceRegis
     assert '"if TYPE_CHECKING"' in message
 
 
-def test_names_that_only_type_checkers_import_are_said_so(services: ServiceRegistry):
+def test_names_that_only_type_checkers_import_are_said_so(services: ServiceContainer):
     class Controller:
         def __init__(self, price: OnlyForCheckers) -> None: ...
 
     assert "name 'OnlyForCheckers' is not defined" in refusal(services.plan, Controller)
 
 
-def test_an_argument_that_says_nothing_is_refused(services: ServiceRegistry):
+def test_an_argument_that_says_nothing_is_refused(services: ServiceContainer):
     class Controller:
         def __init__(self, thing): ...
 
@@ -473,7 +473,7 @@ def test_an_argument_that_says_nothing_is_refused(services: ServiceRegistry):
     assert 'Controller cannot be made: its argument "thing" has no annotation' in message
 
 
-def test_a_missing_argument_names_class_argument_and_what_is_there(services: ServiceRegistry):
+def test_a_missing_argument_names_class_argument_and_what_is_there(services: ServiceContainer):
     services.add_singleton(Db)
     services.add_singleton(Mailer)
 
@@ -489,7 +489,7 @@ def test_a_missing_argument_names_class_argument_and_what_is_there(services: Ser
     assert 'IVR cannot be made: its argument "post"' in refusal(services.plan, Controller, [Request], "IVR")
 
 
-def test_what_went_away_after_the_plan_is_named_too(services: ServiceRegistry):
+def test_what_went_away_after_the_plan_is_named_too(services: ServiceContainer):
     def target(*, db: Db) -> None: ...
 
     with services.override(Db, Db()):
@@ -498,7 +498,7 @@ def test_what_went_away_after_the_plan_is_named_too(services: ServiceRegistry):
         assert 'target cannot be made: its argument "db" wants Db' in refusal(scope.construct, plan)
 
 
-def test_parameters_that_cannot_be_read_are_refused(services: ServiceRegistry):
+def test_parameters_that_cannot_be_read_are_refused(services: ServiceContainer):
     def target() -> None: ...
 
     target.__signature__ = "none"  # type: ignore[attr-defined] # as builtins, of which some have none
@@ -511,13 +511,13 @@ def test_any_annotation_ends_in_a_plan_or_in_the_error(text: str):
 
     target.__annotations__["thing"] = text
     with suppress(FunctionError):
-        assert isinstance(ServiceRegistry().plan(target), Plan)
+        assert isinstance(ServiceContainer().plan(target), Plan)
 
 
 # --- the request's values -------------------------------------------------------------------------------------------
 
 
-def test_a_value_of_the_request_is_given_to_scoped_services_and_goes_before_a_registration(services: ServiceRegistry):
+def test_a_value_of_the_request_is_given_to_scoped_services_and_goes_before_a_registration(services: ServiceContainer):
     @dataclass
     class Uses:
         request: Request
@@ -529,7 +529,7 @@ def test_a_value_of_the_request_is_given_to_scoped_services_and_goes_before_a_re
     assert services.get(Request) is at_large
 
 
-def test_a_singleton_never_sees_a_value_of_a_request(services: ServiceRegistry):
+def test_a_singleton_never_sees_a_value_of_a_request(services: ServiceContainer):
     services.add_singleton(list, lambda resolver: [Request in resolver])
     with services.scope({Request: Request()}) as scope:
         assert scope.get(list) == [False]
@@ -538,7 +538,7 @@ def test_a_singleton_never_sees_a_value_of_a_request(services: ServiceRegistry):
 # --- what is checked at start ---------------------------------------------------------------------------------------
 
 
-def test_all_that_is_missing_is_told_at_start(services: ServiceRegistry):
+def test_all_that_is_missing_is_told_at_start(services: ServiceContainer):
     def make_mailer(request: Request) -> Mailer: ...
 
     services.add_singleton(Repo)
@@ -548,14 +548,14 @@ def test_all_that_is_missing_is_told_at_start(services: ServiceRegistry):
     assert 'Mailer (by make_mailer) cannot be made: its argument "request" wants Request' in message
 
 
-def test_nothing_is_made_by_the_check(services: ServiceRegistry):
+def test_nothing_is_made_by_the_check(services: ServiceContainer):
     services.add_singleton(Db, lambda: pytest.fail("made"))
     services.add_scoped(Repo)
     services.check()
     services.override(Db, Db())
 
 
-def test_a_singleton_cannot_have_what_lives_shorter(services: ServiceRegistry):
+def test_a_singleton_cannot_have_what_lives_shorter(services: ServiceContainer):
     services.add_scoped(Db)
     services.add_singleton(Repo)
     message = refusal(services.check)
@@ -566,7 +566,7 @@ def test_a_singleton_cannot_have_what_lives_shorter(services: ServiceRegistry):
     services.check()
 
 
-def test_a_singleton_cannot_have_an_optional_scoped_service_either(services: ServiceRegistry):
+def test_a_singleton_cannot_have_an_optional_scoped_service_either(services: ServiceContainer):
     def make(db: Db | None = None) -> Mailer: ...
 
     services.add_scoped(Db)
@@ -574,7 +574,7 @@ def test_a_singleton_cannot_have_an_optional_scoped_service_either(services: Ser
     assert "beyond its end" in refusal(services.check)
 
 
-def test_a_singleton_cannot_have_a_value_of_the_request_unless_it_does_without(services: ServiceRegistry):
+def test_a_singleton_cannot_have_a_value_of_the_request_unless_it_does_without(services: ServiceContainer):
     def make(request: Request) -> Mailer: ...
 
     def make_without(request: Request | None) -> list[Any]:
@@ -591,7 +591,7 @@ def test_a_singleton_cannot_have_a_value_of_the_request_unless_it_does_without(s
         assert scope.get(list) == [None]
 
 
-def test_a_singleton_that_asks_for_a_scoped_service_when_it_is_made_is_refused(services: ServiceRegistry):
+def test_a_singleton_that_asks_for_a_scoped_service_when_it_is_made_is_refused(services: ServiceContainer):
     services.add_scoped(Db)
     services.add_singleton(Repo, lambda resolver: Repo(resolver.get(Db)))
     services.check()
@@ -600,7 +600,7 @@ def test_a_singleton_that_asks_for_a_scoped_service_when_it_is_made_is_refused(s
     assert "Repo asked for it" in message
 
 
-def test_a_scoped_service_is_not_to_be_had_outside_of_a_request(services: ServiceRegistry):
+def test_a_scoped_service_is_not_to_be_had_outside_of_a_request(services: ServiceContainer):
     services.add_scoped(Db)
     assert "Db is to be had in a request only" in refusal(services.get, Db)
 
@@ -613,14 +613,14 @@ class Egg:
     def __init__(self, hen: Hen | None = None) -> None: ...
 
 
-def test_a_circle_is_told_at_start_as_a_path(services: ServiceRegistry):
+def test_a_circle_is_told_at_start_as_a_path(services: ServiceContainer):
     services.add_singleton(Hen)
     services.add_singleton(Egg)
     services.add_singleton(Db)
     assert "in a circle: Hen -> Egg -> Hen. " in refusal(services.check)
 
 
-def test_a_value_of_the_request_breaks_the_circle_of_scoped_services(services: ServiceRegistry):
+def test_a_value_of_the_request_breaks_the_circle_of_scoped_services(services: ServiceContainer):
     services.add_scoped(Hen)
     services.add_scoped(Egg)
     services.check([Egg])
@@ -628,7 +628,7 @@ def test_a_value_of_the_request_breaks_the_circle_of_scoped_services(services: S
         assert isinstance(scope.get(Hen), Hen)
 
 
-def test_an_override_breaks_the_circle_and_needs_no_factory(services: ServiceRegistry):
+def test_an_override_breaks_the_circle_and_needs_no_factory(services: ServiceContainer):
     services.add_singleton(Hen)
     services.add_singleton(Egg)
     services.add_singleton(Repo)
@@ -638,7 +638,7 @@ def test_an_override_breaks_the_circle_and_needs_no_factory(services: ServiceReg
 
 
 @pytest.mark.parametrize("is_checked", [True, False])
-def test_a_circle_in_constructors_is_found_at_run_time_too(services: ServiceRegistry, is_checked: bool):
+def test_a_circle_in_constructors_is_found_at_run_time_too(services: ServiceContainer, is_checked: bool):
     if is_checked:
         services.add_singleton(Hen)
         services.add_singleton(Egg)
@@ -650,13 +650,13 @@ def test_a_circle_in_constructors_is_found_at_run_time_too(services: ServiceRegi
     assert "in a circle: Egg -> Hen -> Egg. " in refusal(services.get, Egg)
 
 
-def test_a_service_that_needs_itself_is_refused(services: ServiceRegistry):
+def test_a_service_that_needs_itself_is_refused(services: ServiceContainer):
     services.add_scoped(Db, lambda resolver: resolver.get(Db))
     with services.scope({}) as scope:
         assert "in a circle: Db -> Db. " in refusal(scope.get, Db)
 
 
-def test_a_circle_through_an_async_factory_is_found(services: ServiceRegistry):
+def test_a_circle_through_an_async_factory_is_found(services: ServiceContainer):
     async def make_hen() -> Hen:
         return Hen(services.get(Egg))
 
@@ -665,7 +665,7 @@ def test_a_circle_through_an_async_factory_is_found(services: ServiceRegistry):
     assert "Hen -> Egg -> Hen" in refusal(services.get, Hen)
 
 
-def test_a_circle_across_threads_is_no_dead_lock(services: ServiceRegistry):
+def test_a_circle_across_threads_is_no_dead_lock(services: ServiceContainer):
     both = threading.Barrier(2)
 
     def make_hen(resolver: Resolver) -> Hen:
@@ -685,7 +685,7 @@ def test_a_circle_across_threads_is_no_dead_lock(services: ServiceRegistry):
     assert all(re.search("in a circle: (Hen -> Egg -> Hen|Egg -> Hen -> Egg)[.]", str(error)) for error in seen), seen
 
 
-def test_a_circle_is_found_where_a_factory_leaves_its_context(services: ServiceRegistry):
+def test_a_circle_is_found_where_a_factory_leaves_its_context(services: ServiceContainer):
     def make_hen(resolver: Resolver) -> Hen:
         resolver.get(Db)  # is made, and no part of the circle
         return contextvars.Context().run(lambda: Hen(services.get(Egg)))
@@ -708,7 +708,7 @@ class Graph:
         self.scoped = scoped
         self.made: list[int] = []
         self.closed: list[int] = []
-        self.services = ServiceRegistry()
+        self.services = ServiceContainer()
         self.types = {node: type(f"N{node}", (), {}) for node in wants}
         for node in wants:
             if node not in missing:
@@ -811,7 +811,7 @@ def test_what_can_be_made_is_made_and_closed_in_reverse(graph: Graph, random: An
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
-def test_everything_is_closed_in_reverse_each_in_its_own_way(services: ServiceRegistry):
+def test_everything_is_closed_in_reverse_each_in_its_own_way(services: ServiceContainer):
     seen: list[str] = []
 
     class Left:
@@ -855,7 +855,7 @@ def test_everything_is_closed_in_reverse_each_in_its_own_way(services: ServiceRe
     assert seen == ["entered", "awaited", "went on", "left", "closed", "ended"]
 
 
-def test_a_context_manager_that_is_the_service_is_left_and_closed(services: ServiceRegistry):
+def test_a_context_manager_that_is_the_service_is_left_and_closed(services: ServiceContainer):
     seen: list[str] = []
 
     class Connection:
@@ -874,7 +874,7 @@ def test_a_context_manager_that_is_the_service_is_left_and_closed(services: Serv
     assert seen == ["left", "closed"]
 
 
-def test_scoped_services_are_closed_after_errors_too(services: ServiceRegistry):
+def test_scoped_services_are_closed_after_errors_too(services: ServiceContainer):
     services.add_scoped(Db)
     made: list[Db] = []
 
@@ -889,7 +889,7 @@ def test_scoped_services_are_closed_after_errors_too(services: ServiceRegistry):
 
 
 def test_one_closing_that_fails_does_not_keep_the_others_open(
-    services: ServiceRegistry, caplog: pytest.LogCaptureFixture
+    services: ServiceContainer, caplog: pytest.LogCaptureFixture
 ):
     class Broken(Mailer):
         def close(self) -> None:
@@ -907,7 +907,7 @@ def test_one_closing_that_fails_does_not_keep_the_others_open(
     assert "OSError: cannot" in caplog.text
 
 
-def test_an_interruption_comes_out_after_all_is_closed(services: ServiceRegistry):
+def test_an_interruption_comes_out_after_all_is_closed(services: ServiceContainer):
     class Interrupted(Mailer):
         def close(self) -> None:
             raise KeyboardInterrupt
@@ -921,7 +921,7 @@ def test_an_interruption_comes_out_after_all_is_closed(services: ServiceRegistry
     assert db.is_closed
 
 
-def test_a_generator_that_yields_twice_or_never_is_told(services: ServiceRegistry, caplog: pytest.LogCaptureFixture):
+def test_a_generator_that_yields_twice_or_never_is_told(services: ServiceContainer, caplog: pytest.LogCaptureFixture):
     def twice() -> Iterator[Mailer]:
         yield Mailer()
         yield Mailer()
@@ -937,7 +937,7 @@ def test_a_generator_that_yields_twice_or_never_is_told(services: ServiceRegistr
     assert "its factory yields twice" in caplog.text
 
 
-def test_nothing_is_closed_by_who_did_not_make_it(services: ServiceRegistry):
+def test_nothing_is_closed_by_who_did_not_make_it(services: ServiceContainer):
     services.add_value(Dsn, value := Db())
     services.add_singleton(Db)
     services.add_scoped(Abstract, lambda resolver: resolver.get(Db))
@@ -957,7 +957,7 @@ def test_nothing_is_closed_by_who_did_not_make_it(services: ServiceRegistry):
     assert not value.is_closed
 
 
-def test_closing_twice_closes_once(services: ServiceRegistry):
+def test_closing_twice_closes_once(services: ServiceContainer):
     services.add_singleton(Db)
     services.add_scoped(Worker)
     scope = services.scope({})
@@ -968,7 +968,7 @@ def test_closing_twice_closes_once(services: ServiceRegistry):
         services.close()
 
 
-def test_after_its_end_there_is_nothing_to_be_had(services: ServiceRegistry):
+def test_after_its_end_there_is_nothing_to_be_had(services: ServiceContainer):
     services.add_singleton(Db)
     services.add_singleton(Mailer)
     services.add_scoped(Worker)
@@ -987,7 +987,7 @@ def test_after_its_end_there_is_nothing_to_be_had(services: ServiceRegistry):
             services.get(service)
 
 
-def test_what_is_made_while_all_is_closed_does_not_stay_open(services: ServiceRegistry):
+def test_what_is_made_while_all_is_closed_does_not_stay_open(services: ServiceContainer):
     begun, go_on = threading.Event(), threading.Event()
     made: list[Db] = []
 
@@ -1009,7 +1009,7 @@ def test_what_is_made_while_all_is_closed_does_not_stay_open(services: ServiceRe
 
 
 def test_a_registry_that_nobody_has_any_more_closes_its_singletons():
-    services = ServiceRegistry()
+    services = ServiceContainer()
     services.add_singleton(Db)
     db = services.get(Db)
     del services
@@ -1020,8 +1020,8 @@ def test_singletons_are_closed_at_the_end_of_the_process():
     assert (
         run_script(
             """if True:
-        from sinchfn.injection import ServiceRegistry
-        services = ServiceRegistry()
+        from sinchfn.injection import ServiceContainer
+        services = ServiceContainer()
         def make():
             yield 5
             print("closed")
@@ -1037,7 +1037,7 @@ def test_singletons_are_closed_at_the_end_of_the_process():
 # --- factories ------------------------------------------------------------------------------------------------------
 
 
-def test_async_factories_run_to_their_end(services: ServiceRegistry):
+def test_async_factories_run_to_their_end(services: ServiceContainer):
     async def make(db: Db) -> Repo:
         return Repo(db)
 
@@ -1052,7 +1052,7 @@ def test_async_factories_run_to_their_end(services: ServiceRegistry):
     assert services.get(list) == [1]
 
 
-def test_async_generators_are_refused(services: ServiceRegistry):
+def test_async_generators_are_refused(services: ServiceContainer):
     async def make() -> AsyncIterator[Db]:
         yield Db()
 
@@ -1061,7 +1061,7 @@ def test_async_generators_are_refused(services: ServiceRegistry):
     assert "The factory of Db is an async generator" in refusal(services.get, Db)
 
 
-def test_a_factory_that_fails_is_tried_again_and_its_error_comes_through(services: ServiceRegistry):
+def test_a_factory_that_fails_is_tried_again_and_its_error_comes_through(services: ServiceContainer):
     outcomes: list[Any] = [OSError("not yet"), KeyboardInterrupt(), Db()]
 
     def make() -> Db:
@@ -1078,7 +1078,7 @@ def test_a_factory_that_fails_is_tried_again_and_its_error_comes_through(service
     assert isinstance(services.get(Db), Db)
 
 
-def test_what_was_made_for_a_factory_that_failed_is_kept_and_closed(services: ServiceRegistry):
+def test_what_was_made_for_a_factory_that_failed_is_kept_and_closed(services: ServiceContainer):
     def make(db: Db) -> Repo:
         raise OSError
 
@@ -1095,7 +1095,7 @@ def test_what_was_made_for_a_factory_that_failed_is_kept_and_closed(services: Se
 
 
 @pytest.mark.parametrize("kind", ["singleton", "scoped"])
-def test_many_threads_make_one(services: ServiceRegistry, kind: str):
+def test_many_threads_make_one(services: ServiceContainer, kind: str):
     count = 16
     ready = threading.Barrier(count)
     made: list[Db] = []
@@ -1120,7 +1120,7 @@ def test_many_threads_make_one(services: ServiceRegistry, kind: str):
     scope.close()
 
 
-def test_threads_that_wait_share_the_error_and_the_next_one_tries_again(services: ServiceRegistry):
+def test_threads_that_wait_share_the_error_and_the_next_one_tries_again(services: ServiceContainer):
     count = 4
     attempts: list[int] = []
     begun, go_on = threading.Event(), threading.Event()
@@ -1147,7 +1147,7 @@ def test_threads_that_wait_share_the_error_and_the_next_one_tries_again(services
     assert len(attempts) == 2
 
 
-def test_different_services_do_not_wait_for_each_other(services: ServiceRegistry):
+def test_different_services_do_not_wait_for_each_other(services: ServiceContainer):
     both = threading.Barrier(2)
 
     def make(kind: type) -> Callable[[], Any]:
@@ -1189,7 +1189,7 @@ class FakeDb(Db):
     pass
 
 
-def test_an_override_is_one_line_and_holds_everywhere(services: ServiceRegistry):
+def test_an_override_is_one_line_and_holds_everywhere(services: ServiceContainer):
     services.add_singleton(Db)
     services.add_scoped(Repo)
     real = services.get(Db)
@@ -1201,7 +1201,7 @@ def test_an_override_is_one_line_and_holds_everywhere(services: ServiceRegistry)
     assert not fake.is_closed
 
 
-def test_what_was_never_registered_can_be_overridden(services: ServiceRegistry):
+def test_what_was_never_registered_can_be_overridden(services: ServiceContainer):
     def target(db: Db | None) -> Any:
         return db
 
@@ -1216,14 +1216,14 @@ def test_what_was_never_registered_can_be_overridden(services: ServiceRegistry):
     assert Db not in services
 
 
-def test_an_override_goes_before_values_of_the_request_and_may_be_none(services: ServiceRegistry):
+def test_an_override_goes_before_values_of_the_request_and_may_be_none(services: ServiceContainer):
     with services.scope({Request: Request()}) as scope:
         assert isinstance(scope.get(Request), Request)
         with services.override(Request, None):
             assert scope.get(Request) is None
 
 
-def test_a_block_gives_the_value_and_puts_back_what_was_there(services: ServiceRegistry):
+def test_a_block_gives_the_value_and_puts_back_what_was_there(services: ServiceContainer):
     services.add_singleton(Db)
     real = services.get(Db)
 
@@ -1240,7 +1240,7 @@ def test_a_block_gives_the_value_and_puts_back_what_was_there(services: ServiceR
 
 @given(st.lists(st.integers(0, 3), max_size=12))
 def test_blocks_may_begin_and_end_in_any_order(steps: list[int]):
-    services = ServiceRegistry()
+    services = ServiceContainer()
     services.add_value(int, -1)
     handles: dict[int, Any] = {}
     in_force: list[int] = []
@@ -1255,7 +1255,7 @@ def test_blocks_may_begin_and_end_in_any_order(steps: list[int]):
         assert services.get(int) == (in_force[-1] if in_force else -1)
 
 
-def test_overrides_of_many_threads_do_not_lose_each_other(services: ServiceRegistry):
+def test_overrides_of_many_threads_do_not_lose_each_other(services: ServiceContainer):
     services.add_value(int, -1)
     seen: list[Any] = []
 
@@ -1280,7 +1280,7 @@ def test_built_in_services_are_offered_lazily_and_count_as_singletons():
     def builtin(kind: Any) -> Callable[[], Any] | None:
         return (lambda: asked.append("made") or own) if kind is Db else None
 
-    services = ServiceRegistry(builtin, ["Db"])
+    services = ServiceContainer(builtin, ["Db"])
     services.add_singleton(Repo)
     services.add_scoped(Abstract, lambda resolver: resolver.get(Db))
     services.check()
@@ -1294,7 +1294,7 @@ def test_built_in_services_are_offered_lazily_and_count_as_singletons():
 
 
 def test_the_owner_can_ask_whether_something_stands_in_its_place():
-    services = ServiceRegistry(lambda kind: Db if kind is Db else None)
+    services = ServiceContainer(lambda kind: Db if kind is Db else None)
     assert not services.replaces(Db)
     with services.override(Db, FakeDb()) as fake:
         assert services.replaces(Db)
@@ -1309,8 +1309,8 @@ def test_the_owner_can_ask_whether_something_stands_in_its_place():
 
 FORK = """if True:
     import os, sys, threading
-    from sinchfn.injection import ServiceRegistry
-    services = ServiceRegistry()
+    from sinchfn.injection import ServiceContainer
+    services = ServiceContainer()
     class Plain:
         def __init__(self): self.pid = os.getpid()
         def close(self): print("closed plain of", names[self.pid], "in", names[os.getpid()], flush=True)
@@ -1431,8 +1431,8 @@ def test_svcs_is_imported_when_a_service_is_registered_or_made_and_its_warnings_
         import sys
         import sinchfn.injection
         print("asyncio" in sys.modules)
-        from sinchfn.injection import ServiceRegistry
-        services = ServiceRegistry(lambda kind: (lambda: {}) if kind is dict else None)
+        from sinchfn.injection import ServiceContainer
+        services = ServiceContainer(lambda kind: (lambda: {}) if kind is dict else None)
         services.add_value(int, 5)
         def target(size: int, own: dict, text: str, other: float = 1.0): return text * size
         plan = services.plan(target, [str])
@@ -1447,14 +1447,14 @@ def test_svcs_is_imported_when_a_service_is_registered_or_made_and_its_warnings_
     assert printed.split() == ["False", "xxxxx", "False", "True"]
 
 
-def test_values_do_not_get_into_the_log_of_svcs(services: ServiceRegistry, caplog: pytest.LogCaptureFixture):
+def test_values_do_not_get_into_the_log_of_svcs(services: ServiceContainer, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     services.add_singleton(Dsn, lambda: "postgres://user:password@host")
     services.get(Dsn)
     assert "password" not in caplog.text
 
 
-def test_a_scope_that_is_not_used_makes_nothing(services: ServiceRegistry):
+def test_a_scope_that_is_not_used_makes_nothing(services: ServiceContainer):
     scope = services.scope({})
     scope.close()
     assert isinstance(scope, Scope)
@@ -1463,7 +1463,7 @@ def test_a_scope_that_is_not_used_makes_nothing(services: ServiceRegistry):
 
 def test_a_class_that_only_has_the_name_of_a_registered_one_is_not_overridden() -> None:
     """Otherwise a test would go on with the real service, and nobody would tell."""
-    registry = ServiceRegistry()
+    registry = ServiceContainer()
     registered, other = type("Orders", (), {}), type("Orders", (), {})
     other.__module__ = "orders"
     registry.add_singleton(registered)

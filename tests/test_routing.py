@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sinchfn import SinchFunctions, create_app
+from sinchfn.controllers.decorators import METHODS
 from sinchfn.exports import CALLBACKS, Exports, read_exports
-from sinchfn.routing import METHODS, Route, route
+from sinchfn.routing import Route, route
 
 MakeApp = Callable[..., Flask]
 MakeFunction = Callable[..., Path]

@@ -37,6 +37,9 @@ class SinchController:
 
     _invocation: Invocation
 
+    def __init__(self, *given: object) -> None:
+        """Nothing to be done: what a subclass would pass on, as constructors in C# do, is there already."""
+
     @cached_property
     def context(self) -> FunctionContext:
         """What a plain handler gets as its first argument."""
@@ -160,10 +163,17 @@ class SinchConversationController(SinchController):
     def unknown_event(self, event: messages.ConversationEvent) -> Any:
         """A trigger that this version has no method for; ``event.raw`` has it all."""
 
-    def create_message(self) -> messages.ConversationMessage:
-        """A new message of the app that ``CONVERSATION_APP_ID`` names."""
+    @property
+    def conversation(self) -> Any:
+        """The Conversation API of the official SDK; None without credentials. See ``context.conversation``."""
+        return self.context.conversation
+
+    def create_message(self, event: messages.ConversationEvent | None = None) -> messages.ConversationMessage:
+        """A new message of the app in ``CONVERSATION_APP_ID``; with `event` a reply to it, without content yet."""
         from ..conversation import create_message
 
+        if event is not None:
+            return self.create_reply(event)
         message = create_message()
         app_id = self.config["CONVERSATION_APP_ID"]
         return message.app_id(app_id) if app_id else message

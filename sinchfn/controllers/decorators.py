@@ -12,7 +12,7 @@ from marshmallow.fields import Field
 from ..errors import FunctionError
 from ..places import place_of
 
-#: The methods that a route may take.
+#: The methods that a route may take, and that reach a webhook or a custom endpoint.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 #: Where a method's routes, and a class's prefix, are kept.

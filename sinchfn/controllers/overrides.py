@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from ..errors import FunctionError
+from ..errors import FunctionError, snake_case
 from ..places import place_of
+from ..signatures import plain_name
 from .decorators import ROUTES
 
 #: What other runtimes and frameworks put before or behind the name of a method that is called.
@@ -79,9 +80,9 @@ def _own_methods(controller: type, base: type) -> Iterator[tuple[str, Any]]:
 def _meant(name: str, names: Sequence[str]) -> str | None:
     if name in names:
         return None
-    plain = {_plain(known): known for known in names}
-    own = _plain(name)
-    bare = _plain(DECORATION.sub("", _snake(name)))
+    plain = {plain_name(known): known for known in names}
+    own = plain_name(name)
+    bare = plain_name(DECORATION.sub("", snake_case(name)))
     for spelling in (own, bare):
         if spelling in plain:
             return plain[spelling]
@@ -91,11 +92,3 @@ def _meant(name: str, names: Sequence[str]) -> str | None:
     like = [known for known in plain if len(known) >= SHORT and abs(len(known) - len(own)) <= SPREAD]
     near = get_close_matches(own, like, n=1, cutoff=NEARNESS)
     return plain[near[0]] if near else None
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "")
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -34,7 +34,7 @@ STRANGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Leading:
+class RouteTarget:
     """Where one route leads to."""
 
     #: as it was written, behind the prefix of its class; without a slash at its end
@@ -51,10 +51,10 @@ class Leading:
         return bool(self.parameters.variables)
 
 
-class Found(NamedTuple):
+class RouteMatch(NamedTuple):
     """What a path leads to: an endpoint with the values of its variables, or the methods that would have done."""
 
-    leading: Leading | None = None
+    target: RouteTarget | None = None
     values: dict[str, Any] = {}  # noqa: RUF012 - read, never changed
     allow: tuple[str, ...] = ()
     #: whether a route without variables has this path
@@ -65,20 +65,20 @@ class Found(NamedTuple):
 class Rules:
     """All routes of a function. Slashes at the end and doubled ones count for nothing, as everywhere."""
 
-    leadings: tuple[Leading, ...] = ()
+    targets: tuple[RouteTarget, ...] = ()
     _adapter: MapAdapter | None = field(init=False, default=None)
     _written_out: frozenset[str] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
-        _refuse_doubles(self.leadings)
-        if self.leadings:
-            rules = [_rule(leading) for leading in self.leadings]
+        _refuse_doubles(self.targets)
+        if self.targets:
+            rules = [_rule(target) for target in self.targets]
             url_map = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
             object.__setattr__(self, "_adapter", url_map.bind("localhost"))
-            written_out = (leading.path for leading in self.leadings if not leading.has_variables)
+            written_out = (target.path for target in self.targets if not target.has_variables)
             object.__setattr__(self, "_written_out", frozenset(written_out))
 
-    def match(self, method: str, segments: Sequence[str]) -> Found | None:
+    def match(self, method: str, segments: Sequence[str]) -> RouteMatch | None:
         """What a path leads to; None if nothing.
 
         :param segments: of the path, decoded.
@@ -87,16 +87,16 @@ class Rules:
             return None
         path = "/" + "/".join(segments)
         try:
-            leading, values = self._adapter.match(path, method)
+            target, values = self._adapter.match(path, method)
         except MethodNotAllowed as error:
             allow = tuple(sorted({*(error.valid_methods or ()), "OPTIONS"}))
-            return Found(allow=allow, is_written_out=path in self._written_out)
+            return RouteMatch(allow=allow, is_written_out=path in self._written_out)
         except (NotFound, ValueError):  # a ValueError: more digits than Python makes a number of
             return None
-        return Found(leading, values, is_written_out=not leading.has_variables)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
+        return RouteMatch(target, values, is_written_out=not target.has_variables)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
 
     def __bool__(self) -> bool:
-        return bool(self.leadings)
+        return bool(self.targets)
 
 
 def variables_of(path: str, name: str) -> tuple[str, ...]:
@@ -147,23 +147,23 @@ def pattern_of(path: str) -> str:
     return _VARIABLE.sub(lambda found: f"<{found[1] or 'default'}>", path)
 
 
-def _at(leading: Leading) -> str:
-    return f" ({leading.place})" if leading.place else ""
+def _at(target: RouteTarget) -> str:
+    return f" ({target.place})" if target.place else ""
 
 
-def _rule(leading: Leading) -> Rule:
-    return Rule(leading.path, endpoint=leading, methods=leading.route.methods)
+def _rule(target: RouteTarget) -> Rule:
+    return Rule(target.path, endpoint=target, methods=target.route.methods)
 
 
-def _refuse_doubles(leadings: Sequence[Leading]) -> None:
-    seen: dict[tuple[str, str], Leading] = {}
-    for leading in leadings:
-        for method in leading.route.methods:
-            other = seen.setdefault((method, pattern_of(leading.path)), leading)
-            if other is not leading:
+def _refuse_doubles(targets: Sequence[RouteTarget]) -> None:
+    seen: dict[tuple[str, str], RouteTarget] = {}
+    for target in targets:
+        for method in target.route.methods:
+            other = seen.setdefault((method, pattern_of(target.path)), target)
+            if other is not target:
                 raise FunctionError(
-                    f'"{other.export.name}"{_at(other)} and "{leading.export.name}"{_at(leading)} would both answer '
-                    f"{method} {leading.path}. Keep one of them, or give one another path. "
+                    f'"{other.export.name}"{_at(other)} and "{target.export.name}"{_at(target)} would both answer '
+                    f"{method} {target.path}. Keep one of them, or give one another path. "
                     'A class that is only a base for others begins its name with "_".'
                 )
 

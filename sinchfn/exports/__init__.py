@@ -11,6 +11,6 @@ from .names import RESERVED as RESERVED
 from .names import ROOT as ROOT
 from .reading import controllers_of as controllers_of
 from .reading import read_exports as read_exports
-from .routes import Written as Written
+from .routes import DeclaredRoute as DeclaredRoute
 from .routes import mapped_route as mapped_route
 from .table import Exports as Exports

@@ -22,13 +22,13 @@ from ..controllers import (
     own_routes,
     refuse_misspelt,
 )
-from ..controllers.rules import Leading
+from ..controllers.rules import RouteTarget
 from ..errors import FunctionError
 from ..places import place_of
 from .export import Export, Kind, Reads
 from .functions import services_of
 from .names import CALLBACKS, spellings_of
-from .routes import Written, routed_exports
+from .routes import DeclaredRoute, routed_exports
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def _methods_of(base: type[SinchController], *without: str) -> tuple[str, ...]:
 
 
 #: What `SinchConversationController` has beside the methods to override.
-OFFERED = ("create_message", "create_reply", "reply")
+OFFERED = ("create_message", "create_reply", "reply", "conversation")
 
 #: Every webhook that has a controller.
 WEBHOOKS = (
@@ -86,7 +86,7 @@ def is_controller(value: object) -> bool:
     return issubclass(value, SinchController) and value.__module__ != SinchController.__module__
 
 
-def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Export], list[Leading]]:
+def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Export], list[RouteTarget]]:
     """The endpoints of controllers, and the paths of those that have routes of their own.
 
     :raises FunctionError: a class has something that cannot be served; the message names it, its place and the remedy.
@@ -96,8 +96,8 @@ def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Ex
         _refuse_odd(controller)
     exports = [export for controller in controllers for export in _callbacks(controller)]
     exports += [export for webhook in WEBHOOKS for export in _webhook(webhook, controllers)]
-    own, leadings = routed_exports(written for controller in controllers for written in _written(controller))
-    return [*exports, *own], leadings
+    own, targets = routed_exports(written for controller in controllers for written in _written(controller))
+    return [*exports, *own], targets
 
 
 def _refuse_odd(controller: type[SinchController]) -> None:
@@ -168,8 +168,8 @@ def _name_of(webhook: Webhook, methods: Mapping[str, Method]) -> str:
     return "+".join(dict.fromkeys(method.controller.__name__ for method in methods.values()))
 
 
-def _written(controller: type[SinchController]) -> Iterator[Written]:
+def _written(controller: type[SinchController]) -> Iterator[DeclaredRoute]:
     for name, prefix, route in own_routes(controller):
         method = Method(controller, name)
         function = getattr(controller, name)
-        yield Written(method.shown, RoutedMethod(method), function, prefix, route, LEADING_OF_METHOD)
+        yield DeclaredRoute(method.shown, RoutedMethod(method), function, prefix, route, LEADING_OF_METHOD)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..controllers.decorators import ROUTES
 from ..errors import FunctionError
 from ..places import place_of
-from ..signatures import scheme_of
+from ..signatures import plain_name, scheme_of
 from .export import Export, Kind, Reads
 from .names import CALLBACKS, is_webhook, spellings_of, words_of
 
@@ -44,7 +44,7 @@ def function_export(module: ModuleType, name: str, value: Callable[..., Any]) ->
     handler = PlainHandler(value)
     if name in CALLBACKS:
         return Export(name, Kind.VOICE, handler, frozenset((name,)), reads=Reads.CALLBACK)
-    if (near := name.lower().replace("_", "")) in CALLBACKS:  # neither verified nor, to the eye, unguarded
+    if (near := plain_name(name)) in CALLBACKS:  # neither verified nor, to the eye, unguarded
         raise FunctionError(
             f'The handler "{name}" ({place_of(value)}) is not a voice callback: '
             f'its name has to be written "{near}". Name it so, or something else if it is no callback.'

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..controllers import Rules, SinchController
-from ..controllers.rules import Leading
+from ..controllers.rules import RouteTarget
 from ..errors import FunctionError, did_you_mean
 from ..init import SinchFunctionInit
 from .classes import class_exports, is_controller
@@ -16,11 +16,11 @@ from .export import Export
 from .functions import function_export, payload_name
 from .names import RESERVED, ROOT
 from .overlooked import overlooked
-from .routes import Written, routed_exports
+from .routes import DeclaredRoute, routed_exports
 from .table import Exports
 
 
-def read_exports(module: ModuleType, mapped: Iterable[Written] = ()) -> Exports:
+def read_exports(module: ModuleType, mapped: Iterable[DeclaredRoute] = ()) -> Exports:
     """The endpoints of a function module.
 
     :param mapped: the routes that its init class maps.
@@ -28,12 +28,12 @@ def read_exports(module: ModuleType, mapped: Iterable[Written] = ()) -> Exports:
     """
     found = dict(_candidates(module))
     functions = [function_export(module, name, value) for name, value in found.items() if not is_controller(value)]
-    exports, leadings = class_exports([value for value in found.values() if is_controller(value)])
-    mapped_exports, mapped_leadings = routed_exports(mapped)
+    exports, targets = class_exports([value for value in found.values() if is_controller(value)])
+    mapped_exports, mapped_targets = routed_exports(mapped)
     listed = (*functions, *exports, *mapped_exports)
     _refuse_doubles(module, listed)
-    _refuse_taken(module, [*leadings, *mapped_leadings], listed)
-    return Exports(listed, tuple(overlooked(module, found)), Rules((*leadings, *mapped_leadings)))
+    _refuse_taken(module, [*targets, *mapped_targets], listed)
+    return Exports(listed, tuple(overlooked(module, found)), Rules((*targets, *mapped_targets)))
 
 
 def controllers_of(module: ModuleType) -> list[type[SinchController]]:
@@ -109,14 +109,14 @@ def _root_of(export: Export) -> tuple[str, ...]:
     return ("/",) if export.meaning in ROOT and not export.routes else ()
 
 
-def _refuse_taken(module: ModuleType, leadings: Iterable[Leading], listed: Iterable[Export]) -> None:
+def _refuse_taken(module: ModuleType, targets: Iterable[RouteTarget], listed: Iterable[Export]) -> None:
     """No route where an export is served already: which one answers would depend on the method."""
     taken = {path: export for export in listed for path in _paths_of(export)}
-    for leading in leadings:
-        other = taken.get(leading.path)
-        if other is not None and not _is_same_function(other, leading.export):
+    for target in targets:
+        other = taken.get(target.path)
+        if other is not None and not _is_same_function(other, target.export):
             raise FunctionError(
-                f'"{other.name}" and "{leading.export.name}" in {module.__file__} would both answer {leading.path}. '
+                f'"{other.name}" and "{target.export.name}" in {module.__file__} would both answer {target.path}. '
                 "Keep one of them, or give one another path."
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..controllers import LEADING_OF_FUNCTION, OwnRoute, Parameters
-from ..controllers.rules import Leading, joined, variables_of
+from ..controllers.rules import RouteTarget, joined, variables_of
 from ..errors import FunctionError
 from ..places import place_of
 from ..signatures import scheme_at, scheme_of
@@ -30,7 +30,7 @@ class MappedFunction:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class DeclaredRoute:
     """One route, as it was found in the function."""
 
     name: str
@@ -52,41 +52,41 @@ class Written:
         return joined(self.prefix, self.route.rule)
 
 
-def mapped_route(method: str, rule: str, function: Callable[..., Any]) -> Written:
+def mapped_route(method: str, rule: str, function: Callable[..., Any]) -> DeclaredRoute:
     """The route of a function that ``configure_app`` maps."""
     named = getattr(function, "__name__", "<lambda>")
     name = joined(rule) if named == "<lambda>" else named
-    return Written(name, MappedFunction(function), function, "", OwnRoute(rule, (method,)), LEADING_OF_FUNCTION)
+    return DeclaredRoute(name, MappedFunction(function), function, "", OwnRoute(rule, (method,)), LEADING_OF_FUNCTION)
 
 
-def routed_exports(written: Iterable[Written]) -> tuple[list[Export], list[Leading]]:
+def routed_exports(written: Iterable[DeclaredRoute]) -> tuple[list[Export], list[RouteTarget]]:
     """An export for each function or method, and where each of its routes leads.
 
     :raises FunctionError: a route cannot be served.
     """
-    grouped: dict[Any, list[Written]] = {}
+    grouped: dict[Any, list[DeclaredRoute]] = {}
     for one in written:
         grouped.setdefault(one.key, []).append(one)
     exports = {key: _export(found) for key, found in grouped.items()}
-    leadings = [_leading(one, exports[key]) for key, found in grouped.items() for one in found]
-    return list(exports.values()), leadings
+    targets = [_target(one, exports[key]) for key, found in grouped.items() for one in found]
+    return list(exports.values()), targets
 
 
-def _export(found: list[Written]) -> Export:
+def _export(found: list[DeclaredRoute]) -> Export:
     first = found[0]
     rows = tuple(Row(",".join(one.route.methods), one.path, first.name) for one in found)
     return Export(first.name, Kind.HTTP, first.handler, routes=rows)
 
 
-def _leading(one: Written, export: Export) -> Leading:
+def _target(one: DeclaredRoute, export: Export) -> RouteTarget:
     _refuse_guarded(one)
     parts = [part for part in ("body", "query") if getattr(one.route, part) is not None]
     variables = variables_of(one.path, one.name)
     parameters = Parameters(one.function, one.name, one.path, leading=one.leading, variables=variables, parts=parts)
-    return Leading(one.path, one.route, parameters, export, place_of(one.function))
+    return RouteTarget(one.path, one.route, parameters, export, place_of(one.function))
 
 
-def _refuse_guarded(one: Written) -> None:
+def _refuse_guarded(one: DeclaredRoute) -> None:
     """No route of one's own where a signed call is expected: it would take it without asking who sent it."""
     if isinstance(one.handler, MappedFunction) and scheme_of(one.name) is not None:
         raise FunctionError(

@@ -42,7 +42,7 @@ class Exports:
         return iter(self.listed)
 
     def guarded_service(self, service: str) -> Export | None:
-        """The webhook of a service that a scheme guards, wherever in its name a word ends: `eleven-labs`, `elevenLabs`."""
+        """The webhook that a scheme guards, wherever in the name of its service a word ends: `eleven-labs`."""
         if not service[:1].islower():  # neither kebab, nor snake, nor camel
             return None
         found = self.services.get(plain_name(service))

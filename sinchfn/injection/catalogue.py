@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from ..errors import did_you_mean
 from .keys import is_union, name_of
 from .overrides import Overrides
-from .recipes import Kind, Recipe
+from .recipes import Recipe, ServiceKind
 from .resolver import Resolver
 
 #: How the owner of a registry offers services of its own: what gives the service of a type, or None.
@@ -18,20 +18,23 @@ Builtin = Callable[[Any], Callable[[], Any] | None]
 class Catalogue:
     """Recipes, the owner's own services, and overrides."""
 
-    def __init__(self, builtin: Builtin, builtin_names: Collection[str], own: tuple[type, ...]) -> None:
+    def __init__(
+        self, builtin: Builtin, builtin_names: Collection[str], own: tuple[type, ...], hints: Mapping[str, str]
+    ) -> None:
         self.builtin = builtin
         self.recipes: dict[Any, Recipe] = {}
         self.overrides = Overrides()
         self._builtin_names = builtin_names
         self._own = (Resolver, *own)
+        self._hints = hints
 
-    def kind_of(self, key: Any) -> Kind | None:
+    def kind_of(self, key: Any) -> ServiceKind | None:
         """How long the service lives; None if there is none."""
         if key in self._own or key in self.overrides.in_force:
-            return Kind.VALUE
+            return ServiceKind.VALUE
         if (recipe := self.recipes.get(key)) is not None:
             return recipe.kind
-        return Kind.SINGLETON if self.builtin(key) is not None else None
+        return ServiceKind.SINGLETON if self.builtin(key) is not None else None
 
     def names(self) -> list[str]:
         """What is registered, for messages."""
@@ -44,12 +47,21 @@ class Catalogue:
 
     def remedy(self, key: Any, given: Iterable[Any] = ()) -> str:
         """What is registered, and what to write to have `key` among it."""
-        name = name_of(key)
         of_request = sorted(map(name_of, given))
         registered = f"Registered: {', '.join(self.names()) or 'nothing'}."
         if of_request:
             registered += f" Given by the request: {', '.join(of_request)}."
-        return f"{registered}{self._near(key, [*self.names(), *of_request], given)} {_advice(key, name)}"
+        return f"{registered}{self._near(key, [*self.names(), *of_request], given)} {self._advice(key)}"
+
+    def _advice(self, key: Any) -> str:
+        name = name_of(key)
+        if name in self._hints:
+            return self._hints[name]
+        if is_union(key):
+            return "Name one class in the annotation."
+        if _module(key) == "builtins":
+            return f"A {name} is no service: give it in a factory, services.add_singleton(Repo, lambda: Repo(...))."
+        return f"Write services.add_singleton({name}, ...) or services.add_scoped({name}, ...) in configure_services."
 
     def _near(self, key: Any, names: list[str], given: Iterable[Any]) -> str:
         name = name_of(key)
@@ -74,12 +86,6 @@ class Catalogue:
 def unregistered(key: Any) -> str:
     """``Repo, which is not registered``."""
     return f"{name_of(key)}, which is {'not one service' if is_union(key) else 'not registered'}"
-
-
-def _advice(key: Any, name: str) -> str:
-    if is_union(key):
-        return "Name one class in the annotation."
-    return f"Write services.add_singleton({name}, ...) or services.add_scoped({name}, ...) in configure_services."
 
 
 def _module(key: Any) -> str:

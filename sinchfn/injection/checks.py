@@ -11,7 +11,7 @@ from .keys import MISSING, name_of
 from .makings import cycle
 from .parameters import Parameter
 from .plans import Plan
-from .recipes import Kind, Recipe
+from .recipes import Recipe, ServiceKind
 
 
 def find_faults(catalogue: Catalogue, given: Collection[Any]) -> list[str]:
@@ -28,7 +28,7 @@ def find_faults(catalogue: Catalogue, given: Collection[Any]) -> list[str]:
     return faults or [cycle(list(map(name_of, path))) for path in _cycles(catalogue, recipes, given)]
 
 
-def plan_faults(catalogue: Catalogue, plan: Plan, given: Collection[Any], kind: Kind) -> list[str]:
+def plan_faults(catalogue: Catalogue, plan: Plan, given: Collection[Any], kind: ServiceKind) -> list[str]:
     """What keeps a plan from being carried out, for something of this kind."""
     return [
         fault
@@ -37,11 +37,11 @@ def plan_faults(catalogue: Catalogue, plan: Plan, given: Collection[Any], kind: 
     ]
 
 
-def _fault(catalogue: Catalogue, plan: Plan, parameter: Parameter, given: Collection[Any], kind: Kind) -> str:
+def _fault(catalogue: Catalogue, plan: Plan, parameter: Parameter, given: Collection[Any], kind: ServiceKind) -> str:
     key = parameter.key
     needed = catalogue.kind_of(key)
-    is_singleton = kind is Kind.SINGLETON
-    if is_singleton and needed is Kind.SCOPED:
+    is_singleton = kind is ServiceKind.SINGLETON
+    if is_singleton and needed is ServiceKind.SCOPED:
         return _captive(plan, parameter, "is made anew for each request (add_scoped)")
     if needed is not None or parameter.fallback is not MISSING or (key in given and not is_singleton):
         return ""
@@ -85,6 +85,6 @@ def _needed(catalogue: Catalogue, key: Any, given: Collection[Any]) -> Iterator[
     if recipe is None or not _is_used(catalogue, recipe):
         return
     for parameter in recipe.plan.parameters:
-        hidden = recipe.kind is Kind.SCOPED and parameter.key in given
+        hidden = recipe.kind is ServiceKind.SCOPED and parameter.key in given
         if not hidden and parameter.key in catalogue.recipes:
             yield parameter.key

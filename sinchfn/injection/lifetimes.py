@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: How messages call the two.
 OF_PROCESS, OF_REQUEST = "the process", "the request"
 
+#: Seconds that one waits for what another thread makes.
+PATIENCE = 60
+
 
 class Lifetime:
     """The services of one process or of one request. Safe for several threads.
@@ -91,8 +94,12 @@ class Lifetime:
 
     def _wait(self, making: Making) -> Any:
         """What another thread makes; `MISSING` if that was broken off, and is to be tried again."""
-        with making.done:
-            pass
+        if not making.done.acquire(timeout=PATIENCE):
+            raise ServiceError(
+                f"{making.recipe.name} is not there: another thread has been making it for more than {PATIENCE} s. "
+                "If its factory waits for a thread that asks for it in turn, neither can go on."
+            )
+        making.done.release()
         if making.failure is not None:
             raise making.failure
         return self._values.get(making.recipe.key, MISSING)

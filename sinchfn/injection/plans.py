@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What is put into a constructor or a function. Made by ``ServiceRegistry.plan``."""
+    """What is put into a constructor or a function. Made by ``ServiceContainer.plan``."""
 
     #: the class or function
     target: Callable[..., Any]

@@ -13,7 +13,7 @@ from .plans import Plan, read_plan
 from .resolver import Resolver
 
 
-class Kind(Enum):
+class ServiceKind(Enum):
     """How long a service lives."""
 
     #: somebody else's: neither made nor closed here
@@ -29,7 +29,9 @@ class Recipe:
 
     __slots__ = ("_plan", "factory", "key", "kind", "value")
 
-    def __init__(self, key: Any, kind: Kind, *, factory: Callable[..., Any] | None = None, value: Any = None) -> None:
+    def __init__(
+        self, key: Any, kind: ServiceKind, *, factory: Callable[..., Any] | None = None, value: Any = None
+    ) -> None:
         self.key = key
         self.kind = kind
         #: What makes it; for a value None.

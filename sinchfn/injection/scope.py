@@ -14,19 +14,19 @@ from .recipes import Recipe
 from .resolver import Resolver
 
 if TYPE_CHECKING:
-    from .registry import ServiceRegistry
+    from .container import ServiceContainer
 
 
 class Scope(Resolver):
     """What one request sees: overrides, its own values, and all services. Safe for several threads.
 
-    Made by ``ServiceRegistry.scope``. Whoever made it closes it, or uses it as a context manager. After that, scoped
+    Made by ``ServiceContainer.scope``. Whoever made it closes it, or uses it as a context manager. After that, scoped
     services are not to be had any more; singletons and the request's values are.
     """
 
     __slots__ = ("_given", "_is_over", "_lifetime", "_registry")
 
-    def __init__(self, registry: ServiceRegistry, given: Mapping[Any, Any]) -> None:
+    def __init__(self, registry: ServiceContainer, given: Mapping[Any, Any]) -> None:
         self._registry = registry
         self._given = given
         self._lifetime: Lifetime | None = None

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from ..config import FunctionConfig
-from ..errors import DatabaseError
-from ..injection import ServiceRegistry
+from ..errors import DatabaseError, FunctionError
+from ..injection import MISSING, ServiceContainer
 from .extras import require_extra
 
 if TYPE_CHECKING:
@@ -55,7 +55,11 @@ OFFERED: Mapping[tuple[str, str], str] = MappingProxyType(
 )
 
 
-class Services(ServiceRegistry):
+#: What to do about a `VoiceClient` that is not there.
+NO_VOICE = "Set VOICE_APPLICATION_KEY and VOICE_APPLICATION_SECRET, or write VoiceClient | None."
+
+
+class Services(ServiceContainer):
     """Cache, storage, database, assets and clients of one function, and all that it has registered itself.
 
     Safe for several threads. What is registered or overridden under one of their types takes their place, also on the
@@ -68,8 +72,13 @@ class Services(ServiceRegistry):
 
     def __init__(self, config: FunctionConfig) -> None:
         own = weakref.WeakMethod(self._offered)  # not itself: it would keep this alive in a circle
-        super().__init__(lambda service: offered(service) if (offered := own()) else None, [n for _, n in OFFERED])
+        super().__init__(
+            lambda service: offered(service) if (offered := own()) else None,
+            [name for _, name in OFFERED if name != "VoiceClient" or _has_voice(config)],
+            hints={"VoiceClient": NO_VOICE},
+        )
         self._config = config
+        self._types: dict[str, type] = {}
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
         weakref.finalize(self, _close, self._made)
@@ -91,14 +100,14 @@ class Services(ServiceRegistry):
     @property
     def cache(self) -> Cache:
         """What ``SINCHFN_CACHE_URL`` says."""
-        if self.is_changed and (other := self._replacement("cache")) is not None:
+        if self.is_changed and (other := self._replacement("cache")) is not MISSING:
             return cast("Cache", other)
         return self._own_cache
 
     @property
     def storage(self) -> Storage:
         """What ``SINCHFN_STORAGE_URL`` says."""
-        if self.is_changed and (other := self._replacement("storage")) is not None:
+        if self.is_changed and (other := self._replacement("storage")) is not MISSING:
             return cast("Storage", other)
         found: Storage = self._made.get("storage") or self._make("storage", self._open_storage)
         return found
@@ -106,7 +115,7 @@ class Services(ServiceRegistry):
     @property
     def assets(self) -> Assets:
         """The files in ``assets/``."""
-        if self.is_changed and (other := self._replacement("assets")) is not None:
+        if self.is_changed and (other := self._replacement("assets")) is not MISSING:
             return cast("Assets", other)
         found: Assets = self._made.get("assets") or self._make("assets", self._open_assets)
         return found
@@ -164,10 +173,21 @@ class Services(ServiceRegistry):
         return lambda: getattr(self, f"_own_{name}" if name == "cache" else name)
 
     def _replacement(self, name: str) -> Any:
-        """What was registered or overridden in the place of a service of ours; None if nothing was."""
-        [(module, kind)] = [where for where, offered in OFFERED.items() if offered == name]
-        service = getattr(import_module(module), kind)
-        return self.get(service) if self.replaces(service) else None
+        """What was registered or overridden in the place of a service of ours; `MISSING` if nothing was."""
+        service = self._types.get(name)
+        if service is None:
+            [(module, kind)] = [where for where, offered in OFFERED.items() if offered == name]
+            service = self._types[name] = getattr(import_module(module), kind)
+        return self.get(service) if self.replaces(service) else MISSING
+
+    def add_scoped(self, service: Any, factory: Callable[..., Any] | None = None) -> None:
+        if self._offered(service) is not None:
+            name = service.__name__
+            raise FunctionError(
+                f"{name} is of the context, which all requests share: it cannot be made for each of them. Write "
+                f"services.add_singleton({name}, ...), or register a class of your own with add_scoped."
+            )
+        super().add_scoped(service, factory)
 
     @property
     def _database_path(self) -> Path:
@@ -214,6 +234,10 @@ class Services(ServiceRegistry):
 
     def __repr__(self) -> str:
         return f"<Services of {self._config.function_name}: {', '.join(self._made) or 'none made yet'}>"
+
+
+def _has_voice(config: FunctionConfig) -> bool:
+    return bool(config["VOICE_APPLICATION_KEY"] and config["VOICE_APPLICATION_SECRET"])
 
 
 def _close(made: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, assert_type
 
-from sinchfn.injection import Override, Plan, Resolver, Scope, ServiceRegistry
+from sinchfn.injection import Override, Plan, Resolver, Scope, ServiceContainer
 
 
 class Db:
@@ -52,7 +52,7 @@ def manage_repo() -> Iterator[Repo]:
     yield SqlRepo(Db(""))
 
 
-def registered(services: ServiceRegistry) -> None:
+def registered(services: ServiceContainer) -> None:
     services.add_singleton(Db)
     services.add_singleton(Repo, SqlRepo)
     services.add_singleton(Repo, lambda services: SqlRepo(services.get(Db)))
@@ -69,7 +69,7 @@ def registered(services: ServiceRegistry) -> None:
     assert_type(services.replaces(Db), bool)
 
 
-def found(services: ServiceRegistry, scope: Scope) -> None:
+def found(services: ServiceContainer, scope: Scope) -> None:
     assert_type(services.get(Db), Db)
     assert_type(services.get(Repo), Repo)
     assert_type(services.get(Speaks), Speaks)
@@ -82,7 +82,7 @@ def found(services: ServiceRegistry, scope: Scope) -> None:
     services.check([Db])
 
 
-def replaced(services: ServiceRegistry, fake: SqlRepo) -> None:
+def replaced(services: ServiceContainer, fake: SqlRepo) -> None:
     assert_type(services.override(Repo, fake), Override[SqlRepo])
     with services.override(Repo, fake) as put:
         assert_type(put, SqlRepo)

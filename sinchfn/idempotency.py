@@ -36,13 +36,8 @@ def handle_once(invocation: Invocation, handle: Callable[[Invocation], Response]
         return json_response(200, {})
     if claim is Claim.UNDER_WAY:
         raise ServiceUnavailable("This event is being handled.", retry_after=ASK_AGAIN)
-    is_handled = False
-    try:
-        response = handle(invocation)
-        is_handled = response.status_code < 500
-        return response
-    finally:
-        _settle(invocation, name, is_handled)
+    invocation._claim(lambda is_done: _settle(invocation, name, is_done))
+    return handle(invocation)
 
 
 def _name_of(invocation: Invocation) -> str | None:
@@ -53,10 +48,10 @@ def _name_of(invocation: Invocation) -> str | None:
     return f"agent/{hashlib.sha256(f'{event.type}/{event.conversation_id}'.encode()).hexdigest()}"
 
 
-def _settle(invocation: Invocation, name: str, is_handled: bool) -> None:
+def _settle(invocation: Invocation, name: str, is_done: bool) -> None:
     claims = invocation.function.services.claims
     try:
-        claims.finish(name, REMEMBERED) if is_handled else claims.give_up(name)
+        claims.finish(name, REMEMBERED) if is_done else claims.give_up(name)
     except CacheError as error:
         _log.error("%s may be handled again, for that it was cannot be kept: %s", _described(invocation), error)
 
