@@ -9,6 +9,7 @@ import logging
 from types import MappingProxyType
 
 from werkzeug.exceptions import Unauthorized
+from werkzeug.wsgi import ClosingIterator
 
 from .auth import CHALLENGE
 from .function import Hook
@@ -54,8 +55,9 @@ def end_request(invocation: Invocation) -> None:
     if invocation._context is None:  # then nothing was opened
         return
     response = invocation.response
-    if response is not None and response.direct_passthrough:  # a file of a service may be what goes out
-        response.call_on_close(invocation._end)
+    if response is not None and response.direct_passthrough and invocation.context._scope is not None:
+        # A file of a service may be what goes out. (Such an answer knows nothing of call_on_close.)
+        response.response = ClosingIterator(response.response, invocation._end)
     else:
         when_sent(invocation, Invocation._end)
 

@@ -24,6 +24,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from types import CodeType, ModuleType
 
@@ -268,6 +269,17 @@ def _is_file_in(name: str | None, folder: Path | None) -> bool:
     return path.is_absolute() and path != Path(__file__) and "importlib" not in path.parts
 
 
+def _meant_name(error: ImportError) -> str | None:
+    """The name that was meant in `from sinchfn import getText`, which is how it is called elsewhere."""
+    wanted = re.match(r"cannot import name '(\w+)' from 'sinchfn'", str(error))
+    if wanted is None:
+        return None
+    names: Sequence[str] = sys.modules["sinchfn"].__all__
+    plain = {name.lower().replace("_", ""): name for name in names}
+    near = get_close_matches(wanted[1].lower().replace("_", ""), list(plain), n=1, cutoff=0.7)
+    return plain[near[0]] if near else None
+
+
 def _remedy(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         return "Correct the syntax of that line, or of what stands before it."
@@ -278,6 +290,8 @@ def _remedy(error: BaseException) -> str:
             "or correct the name; a module of your own belongs beside function.py."
         )
     if isinstance(error, ImportError):
+        if (near := _meant_name(error)) is not None:
+            return f'Correct the import: did you mean "{near}"?'
         return "Correct the import: the name is not in that module (or the two modules import each other)."
     if isinstance(error, SystemExit):
         return "A function module must not exit: move that call into a handler or below `if __name__ == '__main__':`."

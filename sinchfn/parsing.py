@@ -64,15 +64,14 @@ def _bind(invocation: Invocation) -> None:
     target = invocation.route.target
     assert target is not None  # noqa: S101 - asked by the caller
     parts: dict[str, Any] = {"request": invocation.request}
-    faults: dict[str, Any] = {}
-    if target.route.query is not None:
-        query = _known(target.route.query, invocation.request.args)
-        parts["query"] = _loaded(target.route.query, query, faults)
-    if target.route.body is not None:
-        body = _sent(target.route.body, invocation.request)
-        parts["body"] = _loaded(target.route.body, body, faults)
+    faults: dict[str, dict[str, Any]] = {}
+    for part, schema, sent in (("query", target.route.query, _queried), ("body", target.route.body, _sent)):
+        if schema is not None:
+            parts[part] = _loaded(schema, sent(schema, invocation.request), faults.setdefault(part, {}))
+    faults = {part: found for part, found in faults.items() if found}
     if faults:
-        raise InvalidRequest(faults)
+        both = target.route.query is not None and target.route.body is not None
+        raise InvalidRequest(faults if both else next(iter(faults.values())))
     invocation._bind(target.parameters.bind(dict(invocation.route.values), parts))
 
 
@@ -80,18 +79,18 @@ def _loaded(schema: Schema, value: Any, faults: dict[str, Any]) -> Any:
     try:
         return schema.load(value)
     except ValidationError as error:
-        found = error.messages if isinstance(error.messages, dict) else {"_schema": error.messages}
+        faults.update(error.messages if isinstance(error.messages, dict) else {"_schema": error.messages})
     except (OverflowError, RecursionError):  # out of a field: a number or a nesting that it cannot take
-        found = {"_schema": ["Invalid value."]}
+        faults["_schema"] = ["Invalid value."]
     except HTTPException:
         raise
     except Exception as error:
         raise SchemaError from error
-    for name, messages in found.items():
-        known = faults.get(name)
-        both = isinstance(known, list) and isinstance(messages, list)
-        faults[name] = [*known, *messages] if both else messages  # type: ignore[misc]  # a list, as was asked
     return None
+
+
+def _queried(schema: Schema, request: FunctionRequest) -> dict[str, Any]:
+    return _known(schema, request.args)
 
 
 def _known(schema: Schema, args: MultiDict[str, str]) -> dict[str, Any]:

@@ -280,6 +280,34 @@ class TestRoutes:
         answer = hostile_client().open("/api/" + path.encode("utf-8", "replace").decode(), method=method)
         assert answer.status_code < 500
 
+    def test_where_a_wildcard_has_not_the_method_the_path_is_an_exports(
+        self, serve: Callable[..., FlaskClient]
+    ) -> None:
+        made = serve(
+            "class Spa(SinchController):\n"
+            "    @get('/<path:rest>')\n    def page(self, *, rest): return 'page'\n"
+            "    @get('/fixed/users')\n    def fixed(self): return 'fixed'\n"
+            "def stripe_webhook(context, request): return 'stripe'\n"
+            "def users(context, request): return 'users'\n"
+        )
+        assert made.post("/webhook/stripe").text == "stripe"
+        assert made.post("/x/users").text == "users"
+        assert made.get("/x/users").text == "page"
+        assert made.post("/fixed/users").status_code == 405
+        assert made.post("/nothing").status_code == 405
+
+    def test_no_spelling_of_a_variable_gets_past_a_signed_handler(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class K(SinchController):\n"
+            "    @post('/<any(\"a:b\", ice):kind>')\n    def k(self, request, *, kind): return 'own'\n"
+            "    @post('/webhook/<any(\"x:y\", conversation):name>')\n    def w(self, **values): return 'own'\n"
+            "def ice(context, data): return IceSvamlBuilder().hangup()\n"
+            "def conversation_webhook(context, request): return 'guarded'\n"
+        )
+        assert made.post("/ice", json={}).json["action"] == {"name": "hangup"}
+        assert made.post("/webhook/conversation", json={}).text == "guarded"
+        assert made.post("/a:b").text == "own"
+
     def test_an_override_keeps_the_routes_of_what_it_overrides(self, serve: Callable[..., FlaskClient]) -> None:
         made = serve(
             "class _Base(SinchController):\n"
@@ -372,7 +400,61 @@ class TestSchemas:
         assert made.post("/a/z?m=2", json={"n": 1}).json == [{"n": 1}, {"m": 2}, "z"]
         assert made.post("/b/z?m=2", json={"n": 1}).json == [{"m": 2}, {"n": 1}, "z"]
         assert made.post("/c", json={"n": 1}).json == [{"n": 1}, "/c"]
-        assert set(made.post("/a/z", json={}).json["fields"]) == {"n", "m"}
+        assert made.post("/a/z", json={}).json["fields"] == {
+            "query": {"m": ["Missing data for required field."]},
+            "body": {"n": ["Missing data for required field."]},
+        }
+        assert set(made.post("/a/z?m=1", json={}).json["fields"]) == {"body"}
+
+    @pytest.mark.parametrize(
+        ("method", "arguments"),
+        [
+            ("def a(self, id, user)", [3, {"n": 1}]),
+            ("def a(self, user, id)", [3, {"n": 1}]),
+            ("def a(self, id, *, body)", [3, {"n": 1}]),
+            ("def a(self, user, /, id)", [3, {"n": 1}]),
+            ("def a(self, user, **values)", [3, {"n": 1}]),
+        ],
+    )
+    def test_values_reach_their_parameters_in_any_order(
+        self, serve: Callable[..., FlaskClient], method: str, arguments: list[Any]
+    ) -> None:
+        names = "values['id'], user" if "values" in method else "id, body" if "body" in method else "id, user"
+        made = serve(
+            "class A(SinchController):\n"
+            "    @put('/a/<int:id>', body={'n': fields.Integer()})\n"
+            f"    {method}: return [{names}]\n"
+            "    @delete('/a/<int:id>')\n    def b(self, id, req): return [id, req.method]\n"
+        )
+        assert made.put("/a/3", json={"n": 1}).json == arguments
+        assert made.delete("/a/3").json == [3, "DELETE"]
+
+    def test_a_field_that_cannot_take_a_number_is_a_422(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class A(SinchController):\n"
+            "    @post('/a', body={'when': fields.DateTime(format='timestamp'), 'for_': fields.TimeDelta()})\n"
+            "    def a(self, body): return 'taken'\n"
+        )
+        for name in ("when", "for_"):
+            assert (
+                made.post("/a", data=f'{{"{name}": 1{"0" * 400}}}', content_type="application/json").status_code == 422
+            )
+
+    def test_a_schema_that_fails_by_itself_is_the_handlers_failure(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "from marshmallow import post_load\n"
+            "class Broken(Schema):\n    @post_load\n    def make(self, data, **kwargs): raise KeyError('mine')\n"
+            "class A(SinchController):\n    @post('/a', body=Broken)\n    def a(self, body): ...\n"
+        )
+        answer = made.post("/a", json={})
+        assert (answer.status_code, answer.json["detail"]) == (500, "KeyError: 'mine'")
+
+    def test_of_many_faults_some_are_told(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+        answer = client.post("/api/users", json={f"{number}{'x' * 300}": 1 for number in range(3000)})
+        assert (answer.status_code, len(answer.json["fields"])) == (422, 50)
+        assert "more" in answer.json["error"]
+        assert len(answer.data) < 20_000
+        assert all(len(record.getMessage()) < 2000 for record in caplog.records)
 
     def test_a_schema_that_makes_objects(self, serve: Callable[..., FlaskClient]) -> None:
         made = serve(
@@ -510,6 +592,38 @@ class TestRefusedAtStart:
             ("class A(SinchController):\n    @route('/u', methods=['GOT'])\n    def x(self): ...\n", "GOT"),
             ("class A(SinchController):\n    @route('/u', methods='GET')\n    def x(self): ...\n", 'methods=["GET"]'),
             ("class A(SinchController):\n    @post('/ice')\n    def x(self): ...\n", "SinchVoiceController"),
+            ("class A(SinchController):\n    @get('/ice')\n    def x(self): ...\n", "SinchVoiceController"),
+            ("class A(SinchController):\n    @post('/v1/<x>/ice')\n    def x(self, x): ...\n", "sends signed calls"),
+            ("@route('/api')\nclass A(SinchController):\n    @post('/pie')\n    def x(self): ...\n", "override pie"),
+            ("class A(SinchController):\n    @get('/a/webhook/sms')\n    def x(self): ...\n", "def sms_webhook("),
+            ("class A(SinchController):\n    @post('/conversationWebhook')\n    def x(self): ...\n", "signed calls"),
+            ("class A(SinchController):\n    @get('/u/{id}')\n    def x(self, id): ...\n", "braces"),
+            ("class A(SinchController):\n    @get('/u/:id')\n    def x(self, id): ...\n", "a colon"),
+            (
+                "@route('api/[controller]')\nclass A(SinchController):\n    @get('x')\n    def x(self): ...\n",
+                "brackets",
+            ),
+            ("class A(SinchController):\n    @get('/x?y=1')\n    def x(self): ...\n", "a query"),
+            ("class A(SinchController):\n    @get('http://x/y')\n    def x(self): ...\n", "a scheme"),
+            ("class A(SinchController):\n    @get('/caf%C3%A9')\n    def x(self): ...\n", "percent-encoding"),
+            ("class A(SinchController):\n    @get('/a b')\n    def x(self): ...\n", "a blank"),
+            ("class A(SinchController):\n    @get('/x')\n    def x(): ...\n", "it is called with self"),
+            ("class A(SinchController):\n    @get('/x')\n    def x(self, q: str): ...\n", 'its parameter "q" (a value'),
+            ("class A(SinchController):\n    @post('/x')\n    def x(self, body): ...\n", "body=Schema"),
+            ("class A(SinchController):\n    @get('/x')\n    @staticmethod\n    def x(): ...\n", "is a staticmethod"),
+            ("class A(SinchController):\n    @staticmethod\n    @get('/x')\n    def x(): ...\n", "is a staticmethod"),
+            (
+                "class A(SinchController):\n    @post('/x', body={'n': 'int'})\n    def x(self, b): ...\n",
+                "no marshmallow field",
+            ),
+            ("@post('/x')\ndef create(context, request): ...\n", "routes stand on methods"),
+            ("class A(SinchController):\n    auth = ['*']\n    @get('/x')\n    def x(self): ...\n", 'auth = ["A"]'),
+            ("class A(SinchController):\n    async def __init__(self): ...\n", "is async"),
+            (
+                "from dataclasses import dataclass\n@dataclass\nclass A(SinchController):\n    request: str\n"
+                "    @get('/x')\n    def x(self): ...\n",
+                'The field "request"',
+            ),
             (
                 "class A(SinchController):\n    @post('/webhook/conversation')\n    def x(self): ...\n",
                 "sends signed calls",
@@ -531,6 +645,89 @@ class TestRefusedAtStart:
     )
     def test_what_cannot_be_served(self, refused: Callable[[str], str], source: str, part: str) -> None:
         assert part in refused(source)
+
+
+class TestWarnedAbout:
+    @pytest.mark.parametrize(
+        ("source", "says"),
+        [
+            (
+                "class Ivr(SinchVoiceController):\n    def on_incoming_call(self, data): ...\n",
+                "serves nothing: override one of ice",
+            ),
+            ("class Users(SinchController):\n    def users(self): ...\n", 'serves nothing: put @get("/path")'),
+            (
+                "def logged(f):\n    def inner(self): return f(self)\n    return inner\n"
+                "class C(SinchController):\n    @logged\n    @get('/c')\n    def c(self): ...\n"
+                "    @get('/ok')\n    def ok(self): ...\n",
+                "should use functools.wraps",
+            ),
+        ],
+    )
+    def test_a_controller_that_loses_something(
+        self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture, source: str, says: str
+    ) -> None:
+        source = source.replace("def logged", "def _logged").replace("@logged", "@_logged")
+        serve(source)
+        assert says in caplog.text
+
+    def test_nothing_is_said_of_bases_and_whole_controllers(
+        self, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        files = {
+            "base.py": HEAD + "class BaseIvr(SinchVoiceController):\n    def pie(self, data): ...\n",
+            "function.py": HEAD
+            + "from base import BaseIvr\nclass Middle(BaseIvr): ...\nclass _Ivr(Middle): ...\n"
+            + "class Ivr(BaseIvr):\n    def ice(self, data): ...\n    def _helper(self): ...\n",
+        }
+        files["function.py"] = files["function.py"].replace("class Middle(BaseIvr): ...\nclass _Ivr(Middle): ...\n", "")
+        make_client(files, **DEVELOPMENT, VOICE_APPLICATION_KEY="k", VOICE_APPLICATION_SECRET="c2VjcmV0LXNlY3JldA==")
+        assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    def test_an_alias_is_no_second_controller(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve("class C(SinchVoiceController):\n    def ice(self, data): ...\nD = C\n")
+        assert made.get("/nothing").json["handlers"] == ["C.ice"]
+
+
+class TestComingFromElsewhere:
+    @pytest.mark.parametrize(
+        ("wanted", "meant"),
+        [("getText", "get_text"), ("ConversationController", "SinchConversationController"), ("Get", "get")],
+    )
+    def test_a_name_of_another_runtime_is_pointed_out(
+        self, refused: Callable[[str], str], wanted: str, meant: str
+    ) -> None:
+        assert f'did you mean "{meant}"' in refused(f"from sinchfn import {wanted}\n")
+
+    def test_a_constructor_may_pass_on_what_it_got_as_in_c_sharp(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "import logging\nclass C(SinchController):\n"
+            "    def __init__(self, context: FunctionContext, config: FunctionConfig, logger: logging.Logger):\n"
+            "        super().__init__(context, config, logger)\n"
+            "    @get('/c')\n    def c(self): return 'made'\n"
+        )
+        assert made.get("/c").text == "made"
+
+    def test_a_constructor_may_use_the_names_of_the_base(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class M(SinchConversationController):\n"
+            "    def __init__(self): self.config = self.context = 'mine'\n"
+            "    def opt_in(self, event): return [self.create_message() is None, self.conversation]\n"
+        )
+        assert made.post("/webhook/conversation", json={"opt_in_notification": {}}).json == [False, None]
+
+    @pytest.mark.parametrize(
+        ("step", "says"),
+        [
+            ("configure_services(self, services, config): services.AddSingleton(int)", 'Did you mean "add_singleton"'),
+            ("configure_services(self, services, config): services.add_transient(int)", "no add_transient"),
+            ("configure_app(self, app): app.MapGet('/x', print)", 'Did you mean "map_get"'),
+        ],
+    )
+    def test_a_method_of_another_runtime_is_pointed_out(
+        self, refused: Callable[[str], str], step: str, says: str
+    ) -> None:
+        assert says in refused(f"class Init(SinchFunctionInit):\n    def {step}\n")
 
 
 class TestAuth:

@@ -122,6 +122,39 @@ class TestServices:
         assert client.get(path).status_code == 500
         assert function_of(client).module.log == ["open db", "begin", "end"]
 
+    @pytest.mark.parametrize("path", ["/x", "/streamed"])
+    def test_one_that_exits_while_it_is_closed_ends_nothing(
+        self, make_app: MakeApp, caplog: pytest.LogCaptureFixture, path: str
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        source = (
+            "class Boom:\n    def close(self): raise SystemExit(3)\n"
+            "class Init(SinchFunctionInit):\n"
+            "    def configure_services(self, services, config): services.add_scoped(Boom)\n"
+            "class A(SinchController):\n    def __init__(self, boom: Boom): ...\n"
+            "    @get('/x')\n    def x(self): return 'x'\n"
+            "    @get('/streamed')\n    def streamed(self):\n        yield 'x'\n"
+        )
+        app = make_app({"function.py": HEAD + source}, SINCHFN_USAGE="usage.jsonl")
+        assert app.test_client().get(path).text == "x"
+        assert (app.extensions["sinchfn"][0].config.folder / "usage.jsonl").read_text().count("\n") == 1
+        assert len([r for r in caplog.records if r.name == "sinchfn.request"]) == 1
+
+    def test_a_file_of_a_service_goes_out_before_it_is_closed(self, serve: Callable[..., FlaskClient]) -> None:
+        client = serve(
+            "import flask, tempfile\n"
+            "class Tmp:\n"
+            "    def __init__(self): self.f = tempfile.TemporaryFile(); self.f.write(b'a,b'); self.f.seek(0)\n"
+            "    def close(self): log.append('closed'); self.f.close()\n"
+            "class Init(SinchFunctionInit):\n"
+            "    def configure_services(self, services, config): services.add_scoped(Tmp)\n"
+            "class A(SinchController):\n    def __init__(self, tmp: Tmp): self.tmp = tmp\n"
+            "    @get('/file')\n    def file(self): return flask.send_file(self.tmp.f, mimetype='text/csv')\n"
+        )
+        with client.get("/file") as answer:
+            assert answer.data == b"a,b"
+        assert function_of(client).module.log == ["closed"]
+
     def test_of_a_streamed_answer_it_is_closed_at_its_end(self, serve: Callable[..., FlaskClient]) -> None:
         client = serve(SERVICES)
         assert client.get("/streams").text == "ab"
@@ -214,6 +247,27 @@ class TestServices:
                 "class Init(SinchFunctionInit):\n    def configure_app(self, app):\n        raise KeyError('x')\n",
                 ("Init.configure_app", "KeyError", "line 8"),
             ),
+            (
+                "class A(SinchController):\n    def __init__(self, x: int): ...\n    @get('/a')\n    def a(self): ...\n"
+                "class B(SinchController):\n    def __init__(self, y: VoiceClient): ...\n"
+                "    @get('/b')\n    def b(self): ...\n",
+                ('"x"', "A int is no service", '"y"', "Set VOICE_APPLICATION_KEY"),
+            ),
+            (
+                "class Init(SinchFunctionInit):\n    def configure_services(self, services, config):\n"
+                "        services.add_scoped(Cache, lambda: None)\n",
+                ("Cache is of the context", "add_singleton(Cache"),
+            ),
+            (
+                "class Init(SinchFunctionInit):\n"
+                "    def configure_app(self, app): app.map_get('/a/<int:n>', lambda context: 1)\n",
+                ("def name(context, request, *, n): ...",),
+            ),
+            (
+                "class M:\n    def __call__(self, invocation, call_next): ...\n"
+                "class Init(SinchFunctionInit):\n    def configure_app(self, app): app.use(M)\n",
+                ("app.use(M())",),
+            ),
             ("def setup(runtime):\n    runtime.on_startup(print)\n", ("setup", "on_startup", "services and config")),
         ],
     )
@@ -222,6 +276,21 @@ class TestServices:
     ) -> None:
         message = refused(source)
         assert [part for part in parts if part not in message] == [], message
+
+
+class TestPlainHandlers:
+    def test_they_ask_the_context_for_services(self, serve: Callable[..., FlaskClient]) -> None:
+        client = serve(
+            SERVICES
+            + "def plain(context, request): return context.services.get(Session).id\n"
+            + "def kept(context, request): log.append(context)\n"
+            + "def later(context, request): return log[-1].services.get(Session).id\n"
+        )
+        log = function_of(client).module.log
+        assert client.get("/plain", headers={"X-Request-ID": "r1"}).text == "r1"
+        assert log == ["open db", "begin", "end"]
+        client.get("/kept")
+        assert client.get("/later").status_code == 500, "its request is over"
 
 
 class TestOverrides:
@@ -420,6 +489,25 @@ class TestMiddleware:
         lines = [r.getMessage() for r in caplog.records if r.name == "sinchfn.request"]
         assert len(lines) == 1
         assert lines[0].startswith(f"GET /plain {status}")
+
+    @pytest.mark.parametrize(
+        "layer",
+        [
+            "class _L:\n    async def __call__(self, i, call_next): return await call_next(i)\n_layer = _L()\n",
+            "import functools\n"
+            "def _outer(f):\n    @functools.wraps(f)\n    def w(*a): return f(*a)\n    return w\n"
+            "@_outer\nasync def _layer(i, call_next): return await call_next(i)\n",
+            "class _L:\n    def __call__(self, i, call_next): return call_next(i)\n_layer = _L()\n",
+        ],
+    )
+    def test_objects_and_wrapped_functions_are_middleware_too(
+        self, serve: Callable[..., FlaskClient], layer: str
+    ) -> None:
+        client = serve(
+            layer + "class Init(SinchFunctionInit):\n    def configure_app(self, app): app.use(_layer)\n"
+            "def plain(context, request): return 'plain'\nasync def slow(context, request): return 'slow'\n"
+        )
+        assert [client.get(path).text for path in ("/plain", "/slow")] == ["plain", "slow"]
 
     def test_what_it_raises_is_a_failed_handler(self, serve: Callable[..., FlaskClient]) -> None:
         client = serve(

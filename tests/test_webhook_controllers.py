@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from conftest import raw_call
 from flask import Flask
+from flask import request as flask_request
 from flask.testing import FlaskClient
 from gunicorn_server import gunicorn, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sinchfn import AgentController, SinchConversationController, agents, conversation, create_app
+from sinchfn import AgentController, SinchConversationController, SinchFunctions, agents, conversation, create_app
 from sinchfn.exports.classes import WEBHOOKS
 from sinchfn.signatures import ElevenLabsScheme, NonceScheme
 
@@ -265,6 +266,60 @@ class TestOnce:
         assert (second.status, second.headers["Retry-After"]) == (503, "30")
         assert raw_call(app, "POST", "/webhook/elevenlabs", json=body).json == {}
         assert module_of(client).calls == ["waits"]
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            "return too_many_requests('later')",
+            "return {'statusCode': 503}",
+            "import flask; flask.abort(429)",
+            "raise SystemExit(1)",
+        ],
+    )
+    def test_one_that_was_answered_by_come_again_is_handled_when_it_does(
+        self, serve: Callable[..., FlaskClient], first: str
+    ) -> None:
+        client = serve(
+            "calls = []\n"
+            "class A(AgentController):\n"
+            "    def post_call_transcription(self, event):\n"
+            "        calls.append(1)\n"
+            f"        if len(calls) == 1: {first}\n"
+        )
+        answers = [client.post("/webhook/elevenlabs", json=event_body()).status_code for _ in range(3)]
+        assert answers[0] >= 429
+        assert answers[1:] == [200, 200]
+        assert module_of(client).calls == [1, 1]
+
+    def test_one_whose_streamed_answer_broke_off_is_handled_again(self, serve: Callable[..., FlaskClient]) -> None:
+        client = serve(
+            "calls = []\n"
+            "class A(AgentController):\n"
+            "    def post_call_audio(self, event):\n"
+            "        yield 'begun'\n"
+            "        calls.append(1)\n"
+            "        if len(calls) == 1: raise OSError('full')\n"
+        )
+        body = event_body("post_call_audio", full_audio="")
+        with pytest.raises(RuntimeError, match="broke off"):
+            raw_call(client.application, "POST", "/webhook/elevenlabs", json=body)
+        assert raw_call(client.application, "POST", "/webhook/elevenlabs", json=body).text == "begun"
+        assert client.post("/webhook/elevenlabs", json=body).json == {}
+        assert module_of(client).calls == [1, 1]
+
+    def test_a_hook_of_the_host_may_read_the_body_afterwards(self, make_function: Callable[..., Path]) -> None:
+        host = Flask("host")
+        seen: list[int] = []
+        SinchFunctions(make_function({"function.py": HEAD + ONCE}), config=DEVELOPMENT).init_app(host, url_prefix="/fn")
+
+        @host.after_request
+        def look(response: Any) -> Any:
+            seen.append(len(flask_request.get_data()))
+            return response
+
+        body = event_body(more="x" * 2_000_000)
+        assert host.test_client().post("/fn/webhook/elevenlabs", json=body).status_code == 200
+        assert seen[0] > 2_000_000
 
 
 class TestPersonalisation:

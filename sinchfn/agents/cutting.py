@@ -48,7 +48,12 @@ def load(file: BinaryIO, *, piece: int = PIECE, cut_above: int = CUT_ABOVE) -> C
     :param cut_above: bytes of the longest string under the key that is kept.
     :raises ValueError: as :func:`sinchfn.jsontext.loads`.
     """
-    scanner = Scanner(file.tell(), cut_above)
+    start = file.tell()
+    has_key = _names_key(file, piece)
+    file.seek(start)
+    if not has_key:  # then there is nothing to cut, and to look at each string takes long
+        return CutJson(jsontext.loads(file.read()), None)
+    scanner = Scanner(start, cut_above)
     while data := file.read(piece):
         scanner.feed(data)
     value = jsontext.loads(bytes(scanner.kept))
@@ -59,6 +64,17 @@ def load(file: BinaryIO, *, piece: int = PIECE, cut_above: int = CUT_ABOVE) -> C
     audio = scanner.cuts.get(mark) if isinstance(mark, str) else None
     _empty(value, scanner.cuts)
     return CutJson(value, audio)
+
+
+def _names_key(file: BinaryIO, piece: int) -> bool:
+    """Whether the key stands in the rest of the file. Written by escapes it is not seen: then nothing is cut."""
+    key, tail = KEY.encode(), b""
+    while data := file.read(piece):
+        tail += data
+        if key in tail:
+            return True
+        tail = tail[-len(key) :]
+    return False
 
 
 class Scanner:

@@ -166,7 +166,7 @@ class SinchConversationController(SinchController):
     @property
     def conversation(self) -> Any:
         """The Conversation API of the official SDK; None without credentials. See ``context.conversation``."""
-        return self.context.conversation
+        return self._invocation.context.conversation
 
     def create_message(self, event: messages.ConversationEvent | None = None) -> messages.ConversationMessage:
         """A new message of the app in ``CONVERSATION_APP_ID``; with `event` a reply to it, without content yet."""
@@ -175,7 +175,8 @@ class SinchConversationController(SinchController):
         if event is not None:
             return self.create_reply(event)
         message = create_message()
-        app_id = self.config["CONVERSATION_APP_ID"]
+        # Not self.config, in the place of which a subclass may have put something else.
+        app_id = self._invocation.function.config["CONVERSATION_APP_ID"]
         return message.app_id(app_id) if app_id else message
 
     def create_reply(self, event: messages.ConversationEvent) -> messages.ConversationMessage:

@@ -48,7 +48,8 @@ def route(
 
     :param methods: HTTP methods; default ``GET`` (with which ``HEAD`` comes by itself).
     :param body: a marshmallow schema. The method gets what it loads from the JSON or form of the request, as its
-        argument ``body``, else as its first positional one; a request that it refuses is a 422 with ``fields``.
+        argument ``body``, else as its first positional one; a request that it refuses is a 422 with ``fields``, which
+        tells each field's faults (if the route has a ``query`` too, of each below ``body`` or ``query``).
     :param query: the same for the query, as the argument ``query``, else as the next positional one. Parameters that
         the schema does not know are left out.
     :raises FunctionError: it is not used as a decorator of a method or class.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,7 +67,10 @@ class Rules:
 
     targets: tuple[RouteTarget, ...] = ()
     _adapter: MapAdapter | None = field(init=False, default=None)
-    _written_out: frozenset[str] = field(init=False, default=frozenset())
+    #: path without variables -> method -> where it leads
+    _written_out: Mapping[str, Mapping[str, RouteMatch]] = field(init=False, default_factory=dict)
+    #: what the paths with variables begin with; None stands for anything
+    _begins: frozenset[str | None] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         _refuse_doubles(self.targets)
@@ -75,8 +78,9 @@ class Rules:
             rules = [_rule(target) for target in self.targets]
             url_map = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)
             object.__setattr__(self, "_adapter", url_map.bind("localhost"))
-            written_out = (target.path for target in self.targets if not target.has_variables)
-            object.__setattr__(self, "_written_out", frozenset(written_out))
+            object.__setattr__(self, "_written_out", _by_path(self.targets))
+            begins = (_first_segment(target.path) for target in self.targets if target.has_variables)
+            object.__setattr__(self, "_begins", frozenset(begins))
 
     def match(self, method: str, segments: Sequence[str]) -> RouteMatch | None:
         """What a path leads to; None if nothing.
@@ -86,23 +90,45 @@ class Rules:
         if self._adapter is None:
             return None
         path = "/" + "/".join(segments)
+        written_out = self._written_out.get(path)
+        if written_out is not None and method in written_out:
+            return written_out[method]
+        if written_out is None and None not in self._begins and (segments[0] if segments else "") not in self._begins:
+            return None  # without Werkzeug, for which it takes longer than for all else in the way of a plain export
         try:
             target, values = self._adapter.match(path, method)
         except MethodNotAllowed as error:
             allow = tuple(sorted({*(error.valid_methods or ()), "OPTIONS"}))
-            return RouteMatch(allow=allow, is_written_out=path in self._written_out)
+            return RouteMatch(allow=allow, is_written_out=written_out is not None)
         except (NotFound, ValueError):  # a ValueError: more digits than Python makes a number of
             return None
-        return RouteMatch(target, values, is_written_out=not target.has_variables)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
+        return RouteMatch(target, values)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
 
     def __bool__(self) -> bool:
         return bool(self.targets)
 
 
-def variables_of(path: str, name: str) -> tuple[str, ...]:
+def _by_path(targets: Sequence[RouteTarget]) -> dict[str, dict[str, RouteMatch]]:
+    found: dict[str, dict[str, RouteMatch]] = {}
+    for target in targets:
+        if not target.has_variables:
+            match = RouteMatch(target, is_written_out=True)
+            methods = (*target.route.methods, *(("HEAD",) if "GET" in target.route.methods else ()))
+            for method in methods:
+                found.setdefault(target.path, {}).setdefault(method, match)
+    return found
+
+
+def _first_segment(path: str) -> str | None:
+    first = path[1:].partition("/")[0]
+    return None if "<" in first else first
+
+
+def variables_of(path: str, name: str, written: str) -> tuple[str, ...]:
     """The names of the variables in a path, in their order.
 
     :param name: of the endpoint, for the message.
+    :param written: the path as it was written.
     :raises FunctionError: it is no path that can be matched.
     """
     found = tuple(variable for _, variable in _VARIABLE.findall(path))
@@ -113,7 +139,7 @@ def variables_of(path: str, name: str) -> tuple[str, ...]:
         Map([rule])
     except (ValueError, LookupError) as error:
         raise _unusable(path, name, _reason(error)) from None
-    if what := strange_part(path):
+    if what := strange_part(written):
         raise _unusable(path, name, f"it has {what}")
     if set(found) != rule.arguments:  # ours, which tell what may take a signed call, have to be all there are
         raise _unusable(path, name, "its variables cannot be told")

@@ -107,6 +107,11 @@ def _refuse_odd(controller: type[SinchController]) -> None:
         raise FunctionError(
             f'"auth" in {where} protects nothing there: write it into the function, auth = ["{controller.__name__}"].'
         )
+    for name in ("context", "request", "config", "log"):
+        if name in getattr(controller, "__dataclass_fields__", {}):
+            raise FunctionError(
+                f'The field "{name}" of the dataclass {where} is there already, as self.{name}: give it another name.'
+            )
     if inspect.iscoroutinefunction(controller.__init__):
         raise FunctionError(f"__init__ of {where} is async, and nobody awaits a constructor: write def __init__.")
 

@@ -4,27 +4,59 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from .classes import is_controller
+from ..controllers import SinchController, SinchVoiceController, base_of
+from ..places import place_of
+from .classes import WEBHOOKS, is_controller
+from .export import Export
 from .functions import payload_name
-from .names import RESERVED, has_meaning, is_webhook
+from .names import CALLBACKS, RESERVED, has_meaning, is_webhook
 
 
-def overlooked(module: ModuleType, exported: Collection[str]) -> Iterator[str]:
+def overlooked(module: ModuleType, exported: Mapping[str, Any], listed: Sequence[Export]) -> Iterator[str]:
     """A sentence for each attribute that looks as if it were meant to be served.
 
-    :param exported: the names in the module that are.
+    :param exported: what the module exports, by name.
+    :param listed: the endpoints that came of it.
     """
+    controllers = [value for value in exported.values() if is_controller(value)]
+    yield from _overlooked_in(controllers, {name for export in listed for name in export.names})
     for name in exported:
         service = name.lower().removesuffix("webhook").strip("_")
         if name.lower().endswith("webhook") and service and not is_webhook(name):
             yield f'"{name}" in {module.__file__} does not serve /webhook/{service}: name it {service}_webhook.'
     for name, value in vars(module).items():
-        if name not in exported and not name.startswith("_") and _looks_meant(module, name, value):
+        is_base = any(inspect.isclass(value) and issubclass(controller, value) for controller in controllers)
+        if name not in exported and not name.startswith("_") and not is_base and _looks_meant(module, name, value):
             yield f'"{name}" in {module.__file__} is not served: {_why(module, name, value)}'
+
+
+def _overlooked_in(controllers: Sequence[type[SinchController]], served: Collection[str]) -> Iterator[str]:
+    for controller in dict.fromkeys(controllers):
+        where = f"{controller.__name__} ({place_of(controller)})"
+        for name, value in vars(controller).items():
+            if not name.startswith("_") and inspect.isfunction(value) and _is_replaced(name, value):
+                yield (
+                    f'"{name}" of {where} has something else in its place, which a decorator has put there: a route of '
+                    "its own is lost. The decorator should use functools.wraps."
+                )
+        is_base = any(controller in other.__mro__[1:] for other in controllers)
+        if not is_base and not any(name.partition(".")[0] == controller.__name__ for name in served):
+            yield f"The controller {where} serves nothing: {_may_do(controller)}."
+
+
+def _may_do(controller: type[SinchController]) -> str:
+    methods = [name for webhook in WEBHOOKS if base_of(controller) is webhook.base for name in webhook.methods]
+    methods = list(CALLBACKS) if base_of(controller) is SinchVoiceController else methods
+    routes = 'put @get("/path") or one of its siblings above a method'
+    return f"override one of {', '.join(methods)}, or {routes}" if methods else routes
+
+
+def _is_replaced(name: str, value: Any) -> bool:
+    return "<locals>" in value.__qualname__.rpartition(".")[0].rpartition(".")[2] and value.__name__ != name
 
 
 def _looks_meant(module: ModuleType, name: str, value: Any) -> bool:

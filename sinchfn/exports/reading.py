@@ -33,7 +33,7 @@ def read_exports(module: ModuleType, mapped: Iterable[DeclaredRoute] = ()) -> Ex
     listed = (*functions, *exports, *mapped_exports)
     _refuse_doubles(module, listed)
     _refuse_taken(module, [*targets, *mapped_targets], listed)
-    return Exports(listed, tuple(overlooked(module, found)), Rules((*targets, *mapped_targets)))
+    return Exports(listed, tuple(overlooked(module, found, listed)), Rules((*targets, *mapped_targets)))
 
 
 def controllers_of(module: ModuleType) -> list[type[SinchController]]:
@@ -101,8 +101,13 @@ def _refuse_doubles(module: ModuleType, listed: Iterable[Export]) -> None:
             if other is not export:
                 raise FunctionError(
                     f'"{other.name}" and "{export.name}" in {module.__file__} would both answer '
-                    f"{export.path}. Keep one of them, or rename one."
+                    f"{export.path}. Keep one of them, or rename one.{_hint(other, export)}"
                 )
+
+
+def _hint(*exports: Export) -> str:
+    bases = ' A class that is only a base for others begins its name with "_".'
+    return bases if all("." in export.name for export in exports) else ""
 
 
 def _root_of(export: Export) -> tuple[str, ...]:

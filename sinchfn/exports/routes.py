@@ -81,7 +81,7 @@ def _export(found: list[DeclaredRoute]) -> Export:
 def _target(one: DeclaredRoute, export: Export) -> RouteTarget:
     _refuse_guarded(one)
     parts = [part for part in ("body", "query") if getattr(one.route, part) is not None]
-    variables = variables_of(one.path, one.name)
+    variables = variables_of(one.path, one.name, f"{one.prefix}/{one.route.rule}")
     parameters = Parameters(one.function, one.name, one.path, leading=one.leading, variables=variables, parts=parts)
     return RouteTarget(one.path, one.route, parameters, export, place_of(one.function))
 
