@@ -6,7 +6,9 @@ Between them run the handler, the conversion of what it returned, and the SVAML 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from types import MappingProxyType
+from typing import cast
 
 from werkzeug.exceptions import Unauthorized
 from werkzeug.wsgi import ClosingIterator
@@ -57,7 +59,7 @@ def end_request(invocation: Invocation) -> None:
     response = invocation.response
     if response is not None and response.direct_passthrough and invocation.context._scope is not None:
         # A file of a service may be what goes out. (Such an answer knows nothing of call_on_close.)
-        response.response = ClosingIterator(response.response, invocation._end)
+        response.response = ClosingIterator(cast("Iterable[bytes]", response.response), invocation._end)
     else:
         when_sent(invocation, Invocation._end)
 

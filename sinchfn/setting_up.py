@@ -10,7 +10,7 @@ from typing import Any
 from .config import FunctionConfig
 from .errors import FunctionError, StartupError
 from .exports import DeclaredRoute, mapped_route
-from .init import Middleware, SinchApplication, find_init
+from .init import Middleware, SinchApplication, SinchFunctionInit, find_init
 from .injection import ServiceContainer, ServiceRegistry
 from .loading import cause_of, folder_of
 from .middleware import awaited
@@ -33,15 +33,13 @@ def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConf
     :raises StartupError: a step of it raised; the message says where.
     """
     application, services = SinchApplication(), ServiceRegistry(container)
-    init = _step(module, "The init class", lambda: find_init(module))
-    if init is not None:
-        name = type(init).__name__
-        _step(module, f"{name}.configure_services", lambda: init.configure_services(services, config))
+    init = _step(module, "The init class", lambda: find_init(module)) or SinchFunctionInit()
+    name = type(init).__name__
+    _step(module, f"{name}.configure_services", lambda: init.configure_services(services, config))
     setup = getattr(module, "setup", None)
     if callable(setup):
         _step(module, f'"setup" ({place_of(setup)})', lambda: setup(SinchRuntime(services, config)))
-    if init is not None:
-        _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
+    _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
     return Registered(
         tuple(mapped_route(*mapped) for mapped in application._mapped),
         tuple(application._middleware),

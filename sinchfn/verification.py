@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
@@ -117,7 +117,7 @@ def _use_up(nonce: str, lifetime: float, invocation: Invocation) -> None:
     invocation._claim(lambda is_done: None if is_done else claims.give_up(f"nonce/{nonce}"))
 
 
-def _refuse(invocation: Invocation, reason: str, explained: str = "") -> None:
+def _refuse(invocation: Invocation, reason: str, explained: str = "") -> NoReturn:
     if explained and explained != reason:
         reason = f"{reason}. {explained}"
     _log.warning("Refused a call to %s: %s", invocation.export.name, reason)

@@ -65,16 +65,17 @@ def route(
     added = OwnRoute(rule, known or ("GET",), schema_of(body, rule), schema_of(query, rule))
 
     def mark(target: Target) -> Target:
-        if isinstance(target, type):
+        place: Any = target  # what is asked of it below says nothing of its type
+        if isinstance(place, type):
             if known or added.body or added.query:
-                raise FunctionError(f'The route "{rule}" of {target.__name__} is a prefix: it takes the path alone.')
-            setattr(target, PREFIX, rule)
-        elif callable(target):
+                raise FunctionError(f'The route "{rule}" of {place.__name__} is a prefix: it takes the path alone.')
+            setattr(place, PREFIX, rule)
+        elif callable(place):
             # A list of its own: functools.wraps passes on the very list of the method that it wraps.
-            setattr(target, ROUTES, (*getattr(target, ROUTES, ()), added))
+            setattr(place, ROUTES, (*getattr(place, ROUTES, ()), added))
         else:
             raise FunctionError(
-                f'The route "{rule}" stands above a {type(target).__name__}: it goes right above the method, '
+                f'The route "{rule}" stands above a {type(place).__name__}: it goes right above the method, '
                 "or above the class."
             )
         return target

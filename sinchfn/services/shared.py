@@ -128,13 +128,13 @@ class Services(ServiceContainer):
     @property
     def claims(self) -> Claims:
         """What is done once, whichever worker comes first; kept where the cache is, apart from the user's keys."""
-        found: Claims | None = self._made.get("claims")
-        if found is None:
-            from .claims import Claims
+        made: Claims | None = self._made.get("claims")
+        if made is not None:
+            return made
+        from .claims import Claims
 
-            cache = self._own_cache  # before the lock is taken for the claims: it may have to be made as well
-            found = self._make("claims", lambda: Claims(cache.apart("claims")))
-        return found
+        cache = self._own_cache  # before the lock is taken for the claims: it may have to be made as well
+        return cast(Claims, self._make("claims", lambda: Claims(cache.apart("claims"))))
 
     @property
     def clients(self) -> Clients:
