@@ -47,7 +47,8 @@ class SinchApplication:
         """``GET`` (and ``HEAD``) of `path` is answered by ``function(context, request)``.
 
         Variables in the path, as in Flask (``/orders/<int:id>``), come as keyword arguments. Without `function` it is a
-        decorator. The siblings ``map_post``, ``map_put``, ``map_patch`` and ``map_delete`` do it for their methods.
+        decorator. ``auth`` gates it by its name, and with it every other function that has the same one. The siblings
+        ``map_post``, ``map_put``, ``map_patch`` and ``map_delete`` do it for their methods.
 
         :raises FunctionError: no path, or nothing to call. What does not fit together is told when all is read.
         """

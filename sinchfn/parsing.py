@@ -13,13 +13,9 @@ from werkzeug.exceptions import BadRequest, HTTPException, UnprocessableEntity, 
 
 from .exports import CALLBACKS, Reads
 from .invocation import Invocation
+from .payloads import JSON_TYPES
 from .requests import FORMS, FunctionRequest, is_json
 from .voice.callbacks import EVENTS
-
-#: What the JSON is that is no object.
-JSON_TYPES: Mapping[type, str] = MappingProxyType(
-    {list: "array", str: "string", bool: "boolean", type(None): "null", int: "number", float: "number"}
-)
 
 #: How messages call what a callback or webhook gets.
 CALLBACK = "A voice callback"
@@ -161,7 +157,7 @@ def _object(invocation: Invocation, what: str) -> dict[str, Any]:
     _refuse_other_types(invocation, what)
     payload = invocation.incoming.json
     if not isinstance(payload, dict):
-        raise BadRequest(f"{what} is a JSON object, this is a JSON {JSON_TYPES.get(type(payload), 'value')}.")
+        raise BadRequest(f"{what} is a JSON object, this is {JSON_TYPES.get(type(payload), 'null')}.")
     return payload
 
 

@@ -274,7 +274,7 @@ class Parts(fields.Field[tuple[ShapeT, ...]]):
         return tuple(self.shape(item, f"{attr or ''}[{index}]") for index, item in enumerate(value))
 
 
-#: Field type -> what it takes, as a log line says it.
+#: Field type -> what it takes, as a log line says it. A type that is not of this file says so itself, as `expected`.
 EXPECTED: Mapping[type[fields.Field[Any]], str] = MappingProxyType(
     {
         fields.String: "a string",
@@ -330,7 +330,8 @@ class Wire(Generic[T]):
         try:
             value: T | None = self.field.deserialize(found, where)
         except ValidationError:
-            _log.warning("%s reads as None: expected %s, found %s", where, EXPECTED[type(self.field)], _kind(found))
+            expected = getattr(self.field, "expected", None) or EXPECTED[type(self.field)]
+            _log.warning("%s reads as None: expected %s, found %s", where, expected, _kind(found))
             return None
         return value
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import InitVar, dataclass, field
@@ -1139,7 +1140,8 @@ def test_threads_that_wait_share_the_error_and_the_next_one_tries_again(services
         assert begun.wait(PATIENCE)
         with threads(*[outcome_of(lambda: services.get(Db), seen)] * count):
             waiting = services._process._in_progress[Db]
-            while waiting.waiting < count:
+            deadline = time.monotonic() + PATIENCE
+            while waiting.waiting < count and time.monotonic() < deadline:
                 threading.Event().wait(0.001)
             go_on.set()
     assert [str(error) for error in seen] == ["down"] * (count + 1)

@@ -16,7 +16,7 @@ from marshmallow import fields
 
 from ..payloads import Entries, Flag, Items, Part, Parts, Texts, Wire, WireObject, Word
 from .audio import Text, open_audio, text_of
-from .fields import DescribedWire, Epoch
+from .fields import Epoch
 from .transcripts import Analysis, CallMetadata, ClientData, Turn
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class AgentEvent(WireObject):
     #: `post_call_transcription`, `post_call_audio`, `call_initiation_failure`, or what was added since.
     type = Wire("type", Word())
     #: When it was made; aware, in UTC.
-    event_timestamp = DescribedWire("event_timestamp", Epoch())
+    event_timestamp = Wire("event_timestamp", Epoch())
     #: All that it says, as a mapping.
     data = Wire("data", Part(EventData))
     #: Id of the agent.

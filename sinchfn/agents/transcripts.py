@@ -5,7 +5,7 @@ from __future__ import annotations
 from marshmallow import fields
 
 from ..payloads import Entries, Flag, Items, Number, Part, Parts, Whole, Wire, WireObject, Word
-from .fields import DescribedWire, Epoch, Table
+from .fields import Epoch, Table
 
 
 class ToolCall(WireObject):
@@ -120,13 +120,13 @@ class DeletionSettings(WireObject):
     _shown = "deletion_time"
 
     #: When all of it will be; aware, in UTC.
-    deletion_time = DescribedWire("deletion_time_unix_secs", Epoch())
+    deletion_time = Wire("deletion_time_unix_secs", Epoch())
     #: When the logs were.
-    deleted_logs_at_time = DescribedWire("deleted_logs_at_time_unix_secs", Epoch())
+    deleted_logs_at_time = Wire("deleted_logs_at_time_unix_secs", Epoch())
     #: When the audio was.
-    deleted_audio_at_time = DescribedWire("deleted_audio_at_time_unix_secs", Epoch())
+    deleted_audio_at_time = Wire("deleted_audio_at_time_unix_secs", Epoch())
     #: When the transcript was.
-    deleted_transcript_at_time = DescribedWire("deleted_transcript_at_time_unix_secs", Epoch())
+    deleted_transcript_at_time = Wire("deleted_transcript_at_time_unix_secs", Epoch())
     #: Whether transcript and personal data are.
     delete_transcript_and_pii = Wire("delete_transcript_and_pii", Flag())
     #: Whether the audio is.
@@ -152,9 +152,9 @@ class CallMetadata(WireObject):
     _shown = "start_time"
 
     #: When it began; aware, in UTC.
-    start_time = DescribedWire("start_time_unix_secs", Epoch())
+    start_time = Wire("start_time_unix_secs", Epoch())
     #: When it was accepted; aware, in UTC.
-    accepted_time = DescribedWire("accepted_time_unix_secs", Epoch())
+    accepted_time = Wire("accepted_time_unix_secs", Epoch())
     #: Seconds.
     call_duration_secs = Wire("call_duration_secs", Whole())
     #: In credits.
@@ -237,11 +237,11 @@ class Analysis(WireObject):
     #: The call in a few words.
     call_summary_title = Wire("call_summary_title", fields.String())
     #: Criteria by their ids.
-    evaluation_criteria_results = DescribedWire("evaluation_criteria_results", Table(CriterionResult))
+    evaluation_criteria_results = Wire("evaluation_criteria_results", Table(CriterionResult))
     #: The same as a list.
     evaluation_criteria_results_list = Wire("evaluation_criteria_results_list", Parts(CriterionResult))
     #: Data by their ids.
-    data_collection_results = DescribedWire("data_collection_results", Table(CollectedValue))
+    data_collection_results = Wire("data_collection_results", Table(CollectedValue))
     #: The same as a list.
     data_collection_results_list = Wire("data_collection_results_list", Parts(CollectedValue))
 

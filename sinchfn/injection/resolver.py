@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import FunctionError
 from .keys import MISSING, Key, key_of
+from .parameters import Parameter
 from .plans import Plan
 
 if TYPE_CHECKING:
@@ -59,24 +60,14 @@ class Resolver(ABC):
 
         :raises FunctionError: a service is not there; also what ``get`` raises.
         """
-        find = self._find
-        positional: list[Any] = []
-        for parameter in plan.positional:
-            key = parameter.key
-            value = MISSING if key is MISSING else find(key)
-            if value is MISSING and (value := parameter.fallback) is MISSING:
-                raise self._refusal(key, plan, parameter.name)
-            positional.append(value)
-        return positional, self._by_name(plan) if plan.keyword else {}
+        positional = [self._value(parameter, plan) for parameter in plan.positional]
+        return positional, {parameter.name: self._value(parameter, plan) for parameter in plan.keyword}
 
-    def _by_name(self, plan: Plan) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for parameter in plan.keyword:
-            value = MISSING if parameter.key is MISSING else self._find(parameter.key)
-            if value is MISSING and (value := parameter.fallback) is MISSING:
-                raise self._refusal(parameter.key, plan, parameter.name)
-            found[parameter.name] = value
-        return found
+    def _value(self, parameter: Parameter, plan: Plan) -> Any:
+        value = MISSING if parameter.key is MISSING else self._find(parameter.key)
+        if value is MISSING and (value := parameter.fallback) is MISSING:
+            raise self._refusal(parameter.key, plan, parameter.name)
+        return value
 
     def construct(self, plan: Plan) -> Any:
         """Call the plan's target with what it wants."""
