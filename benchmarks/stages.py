@@ -116,8 +116,8 @@ def watch(app: Flask, stopwatch: Stopwatch) -> list[str]:
     for stage, places in POINTS.items():
         for module, path in places:
             _wrap_at(stopwatch, stage, import_module(module), path)
-    for export in function.exports:
-        _replace(export, "handler", stopwatch.wrap(HANDLER, export.handler))
+    handlers = {export: stopwatch.wrap(HANDLER, handler) for export, handler in function.handlers.items()}
+    _replace(function, "handlers", handlers)
     hooks = {name: tuple(_hook(stopwatch, hook) for hook in table) for name, table in function.hooks.items()}
     _replace(function, "hooks", hooks)
     for name, view in app.view_functions.items():

@@ -29,7 +29,7 @@ def rows(printed: str) -> dict[str, list[str]]:
 
 def test_the_server_comparison_has_a_row_for_every_app() -> None:
     printed = rows(run("server.py", "--rounds", "1", "--seconds", "0.3", "--connections", "2"))
-    assert {first.split()[0] for first in printed if first[:1].isalpha()} >= {"a", "a2", "b", "b2", "d"}
+    assert {first.split()[0] for first in printed if first[:1].isalpha()} >= {"a", "a2", "a3", "b", "b2", "d"}
     assert printed["b  Flask by hand"][1] == "1.00 (1.00-1.00)"
 
 
@@ -38,6 +38,7 @@ def test_the_comparison_in_process_has_a_row_for_every_app_and_stage() -> None:
     assert {"b  Flask by hand", "d  bare WSGI callable"} <= set(printed)
     stages = ["route", "read the body", "signature", "parse", "handler", "answer and check", "usage record", "headers"]
     assert [stage for stage in (*stages, "log line", "Flask's own rest", "sum") if stage not in printed] == []
+    assert float(printed["handler"][0]) > 0, "a stage that is never run through is measured at the wrong place"
 
 
 def test_the_comparison_of_starts_has_a_row_for_each_of_them() -> None:

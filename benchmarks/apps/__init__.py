@@ -23,6 +23,7 @@ class App(NamedTuple):
 APPS = (
     App("a", "sinchfn, all hooks on, SVAML builder", "apps.sinchfn_builder"),
     App("a2", "sinchfn, all hooks on, dict", "apps.sinchfn_dict"),
+    App("a3", "sinchfn, all hooks on, controllers", "apps.sinchfn_controller"),
     App("b", "Flask by hand", "apps.flask_by_hand"),
     App("b2", "Flask by hand, with id, log and ledger", "apps.flask_with_records"),
     App("c", "functions-framework", "apps.functions_framework_app", "functions_framework"),
