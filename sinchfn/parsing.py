@@ -24,10 +24,9 @@ WEBHOOK = "A webhook"
 #: Name of the method for an event that there is no other one for.
 UNKNOWN = "unknown_event"
 
-
-#: Of so many fields it is told what is wrong with them, and so much of a name: both may be a sender's own.
+#: Of so many fields, on each level, it is told what is wrong with them, and so much of a text: both may be a sender's.
 MOST_FIELDS = 50
-MOST_OF_A_NAME = 100
+MOST_OF_A_TEXT = 200
 
 
 class InvalidRequest(UnprocessableEntity):
@@ -35,9 +34,17 @@ class InvalidRequest(UnprocessableEntity):
 
     def __init__(self, faults: Mapping[str, Any]) -> None:
         #: Name of each field -> what is wrong with it.
-        self.fields = {str(name)[:MOST_OF_A_NAME]: faults[name] for name in islice(faults, MOST_FIELDS)}
+        self.fields: dict[str, Any] = _cut(faults)
         more = f" and {len(faults) - MOST_FIELDS} more" if len(faults) > MOST_FIELDS else ""
         super().__init__(f"The request is not valid: {', '.join(list(self.fields)[:10])}{more}.")
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name)[:MOST_OF_A_TEXT]: _cut(value[name]) for name in islice(value, MOST_FIELDS)}
+    if isinstance(value, list):
+        return [_cut(item) for item in value[:MOST_FIELDS]]
+    return value[:MOST_OF_A_TEXT] if isinstance(value, str) else value
 
 
 class SchemaError(Exception):
