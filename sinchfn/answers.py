@@ -56,18 +56,16 @@ def webhook_response(value: Any, invocation: Invocation) -> Response:
     reads = invocation.export.reads
     if reads is Reads.AGENT_INIT:
         return _initiation_response(value)
-    if reads is Reads.CONVERSATION:
+    if invocation.export.scheme == "nonce" and value is not None:
         _warn_of_unsent(value, invocation)
     return json_response(200, {}) if value is None else to_response(value)
 
 
 def _initiation_response(value: Any) -> Response:
-    from .agents import ConversationInit, initiation_answer
+    from .agents import initiation_answer
 
-    if not (
-        value is None or isinstance(value, ConversationInit) or (isinstance(value, dict) and "statusCode" not in value)
-    ):
-        return to_response(value)
+    if isinstance(value, FunctionResponse | Response | tuple) or (isinstance(value, dict) and "statusCode" in value):
+        return to_response(value)  # an answer of its own, such as a refusal
     try:
         return json_response(200, initiation_answer(value))
     except (TypeError, ValueError) as error:
@@ -80,7 +78,7 @@ def _warn_of_unsent(value: Any, invocation: Invocation) -> None:
     if isinstance(value, ConversationMessage):
         _log.warning(
             "%s returned a message, which does not send it: the platform ignores what is answered. "
-            "Write: message.send(self.context.conversation)",
+            "Write: message.send(context.conversation)",
             invocation.handler_name,
         )
 

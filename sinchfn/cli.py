@@ -41,6 +41,9 @@ _log = logging.getLogger("sinchfn")
 #: Where gunicorn and ``sinchfn dev`` listen by default.
 LOCAL = "http://127.0.0.1:8000"
 
+#: Where signed calls are sent to, for messages.
+SIGNED = ("the root and the callbacks", *(f"/webhook/{name}" for name in ("conversation", "sms", "elevenlabs")))
+
 #: What ``sinchfn dev`` watches besides the modules that are loaded.
 WATCHED = ("*.py", "*/*.py", ".env", "sinch.json")
 
@@ -225,7 +228,10 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
     for as long as SINCHFN_WEBHOOK_TOLERANCE says, five minutes by default (of ElevenLabs' events half an hour).
     """
     body = payload.read()
-    config = load_config(folder_ahead(source or default_source()))
+    folder = folder_ahead(source or default_source())
+    if source and not folder.is_dir():
+        raise click.UsageError(f"There is no folder {folder}.")
+    config = load_config(folder)
     target = url or (config["SINCHFN_PUBLIC_URL"] if public else LOCAL)
     if not target:
         raise click.UsageError("--public needs SINCHFN_PUBLIC_URL to be set.")
@@ -236,7 +242,10 @@ def sign(payload: Any, url: str | None, public: bool, source: str | None) -> Non
 
 
 def _signed_headers(target: str, body: bytes, config: FunctionConfig) -> dict[str, str]:
-    name = scheme_at(urlsplit(target).path) or "application"
+    path = urlsplit(target).path
+    if "/webhook/" in path and scheme_at(path) is None:
+        raise click.UsageError(f"Nobody signs what is sent to {path}. Signed are {', '.join(SIGNED)}.")
+    name = scheme_at(path) or "application"
     for variable in VARIABLES[name]:
         config.require_secret(variable)
     scheme = MAKE[name](config)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 from types import MappingProxyType
 from typing import cast
 
@@ -18,7 +19,7 @@ from .function import Hook
 from .invocation import LOGGED_KEY, Invocation
 from .parsing import parse_payload
 from .redaction import one_line
-from .services.logs import request_fields
+from .services.logs import bound_to, request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
 from .streaming import when_sent
@@ -59,9 +60,14 @@ def end_request(invocation: Invocation) -> None:
     response = invocation.response
     if response is not None and response.direct_passthrough and invocation.context._scope is not None:
         # A file of a service may be what goes out. (Such an answer knows nothing of call_on_close.)
-        response.response = ClosingIterator(cast("Iterable[bytes]", response.response), invocation._end)
+        response.response = ClosingIterator(cast("Iterable[bytes]", response.response), partial(_end_file, invocation))
     else:
         when_sent(invocation, Invocation._end)
+
+
+def _end_file(invocation: Invocation) -> None:
+    with bound_to(invocation):
+        guarded(Invocation._end)(invocation)
 
 
 def settle_claim(invocation: Invocation) -> None:

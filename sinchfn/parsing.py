@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, HTTPException, UnprocessableEntity, UnsupportedMediaType
 
@@ -16,6 +17,8 @@ from .invocation import Invocation
 from .payloads import JSON_TYPES
 from .requests import FORMS, FunctionRequest, is_json
 from .voice.callbacks import EVENTS
+
+_log = logging.getLogger("sinchfn")
 
 #: How messages call what a callback or webhook gets.
 CALLBACK = "A voice callback"
@@ -36,7 +39,9 @@ class InvalidRequest(UnprocessableEntity):
         #: Name of each field -> what is wrong with it.
         self.fields: dict[str, Any] = _cut(faults)
         more = f" and {len(faults) - MOST_FIELDS} more" if len(faults) > MOST_FIELDS else ""
-        super().__init__(f"The request is not valid: {', '.join(list(self.fields)[:10])}{more}.")
+        named = [name for name in self.fields if name != "_schema"]
+        what = ", ".join(named[:10]) or "it is not of the form that is wanted"
+        super().__init__(f"The request is not valid: {what}{more}.")
 
 
 def _cut(value: Any) -> Any:
@@ -93,7 +98,13 @@ def _loaded(schema: Schema, value: Any, faults: dict[str, Any]) -> Any:
 
 
 def _queried(schema: Schema, request: FunctionRequest) -> dict[str, Any]:
-    return _known(schema, request.args)
+    """The values that the schema knows; all of them if it says itself what is to be done with others."""
+    others = request.args.to_dict() if _judges_unknown(schema) else {}
+    return others | _known(schema, request.args)
+
+
+def _judges_unknown(schema: Schema) -> bool:
+    return schema.unknown != RAISE or any("unknown" in vars(meta) for meta in type(schema).Meta.__mro__)
 
 
 def _known(schema: Schema, args: MultiDict[str, str]) -> dict[str, Any]:
@@ -144,19 +155,29 @@ def _parse_agent(invocation: Invocation) -> None:
     try:
         event = read_event(invocation.incoming.open_body())
     except ValueError as error:
-        raise BadRequest(f"The body is not usable: {error}.") from None
+        reason = "it is empty" if not invocation.incoming.size else error
+        raise BadRequest(f"The body is not JSON: {reason}.") from None
+    is_other = event.raw.get("type") is None and "caller_id" in event.raw
+    _refuse_other_url(invocation, is_other, "the begin of a conversation", "/webhook/elevenlabs-init")
     _accept_event(invocation, event, event.type if event.type and event.type in METHODS else UNKNOWN)
 
 
 def _parse_agent_init(invocation: Invocation) -> None:
-    from .agents import ConversationInitRequest
+    from .agents import METHODS, ConversationInitRequest
 
-    _accept_event(invocation, ConversationInitRequest(_object(invocation, WEBHOOK)), "conversation_init")
+    payload = _object(invocation, WEBHOOK)
+    kind = payload.get("type")
+    is_other = isinstance(kind, str) and kind in METHODS
+    _refuse_other_url(invocation, is_other, f"a {kind}", "/webhook/elevenlabs")
+    _accept_event(invocation, ConversationInitRequest(payload), "conversation_init")
 
 
 def _accept_event(invocation: Invocation, event: Any, name: str) -> None:
     invocation._accept(event)
     invocation._name_event(name)
+    if name not in invocation.export.methods:
+        what = getattr(event, "trigger", None) or getattr(event, "type", None) or name
+        _log.info("%s has no method for %.80s: it is answered, and nothing else is done.", invocation.export.name, what)
 
 
 def _object(invocation: Invocation, what: str) -> dict[str, Any]:
@@ -166,6 +187,12 @@ def _object(invocation: Invocation, what: str) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise BadRequest(f"{what} is a JSON object, this is {JSON_TYPES.get(type(payload), 'null')}.")
     return payload
+
+
+def _refuse_other_url(invocation: Invocation, is_other: bool, what: str, path: str) -> None:
+    """What was sent to the wrong one of two URLs would be answered with 200, and so be lost."""
+    if is_other:
+        raise BadRequest(f"This is {what}, which is to be sent to {path}: the two URLs at ElevenLabs are swapped.")
 
 
 def _refuse_other_types(invocation: Invocation, what: str) -> None:

@@ -101,19 +101,18 @@ def guards(config: FunctionConfig, exports: Exports) -> tuple[Mapping[str, Schem
     needed = {export.scheme: export for export in reversed([*exports, *exports.callbacks.values()]) if export.scheme}
     missing = {name: [v for v in VARIABLES[name] if not config[v]] for name in needed}
     warnings = [_unguarded(needed[name], unset, mode) for name, unset in missing.items() if unset]
+    if mode == "always" and warnings:
+        raise ConfigError("\n".join(warnings))
     return {name: MAKE[name](config) for name, unset in missing.items() if not unset}, warnings
 
 
 def _unguarded(export: Export, unset: list[str], mode: str) -> str:
-    """The warning that an export is served without verification.
-
-    :raises ConfigError: it must not be.
-    """
+    """What is to be said of an export that cannot be verified: a warning, or why nothing starts."""
     scheme = export.scheme or ""
     one, many = GUARDED_CALLS[scheme]
     why = f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set"
     if mode == "always":
-        raise ConfigError(
+        return (
             f"WEBHOOK_PROTECTION is always, but {why}: no {one} could be verified. "
             f"{SOURCES[scheme]}, or set WEBHOOK_PROTECTION=deploy."
         )

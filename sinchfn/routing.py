@@ -82,8 +82,13 @@ def _route_root(method: str, event: str | None, exports: Exports) -> Route | Non
     if method == "POST" and exports.callbacks:
         if event in CALLBACKS:  # one without a handler is not for `home`, which would take it unverified
             return _found(method, exports.callbacks.get(event))
-        if event == UNREADABLE and exports.root is None and own is None:
+        is_own = exports.root is not None or (own is not None and own.export is not None)
+        if event == UNREADABLE and not is_own:
             return Route(CALLBACK_URL)
+        if own is not None and own.export is None:
+            return None  # what a POST is for here is the event, and there is none
+    if own is not None and own.export is None and exports.callbacks:
+        return Route(allow=tuple(sorted({*own.allow, "POST"})))
     return own or _found(method, exports.root)
 
 

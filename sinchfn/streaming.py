@@ -70,6 +70,11 @@ class WatchedStream:
                 self._invocation._leave()
             self._finish()
 
+    def __del__(self) -> None:
+        # A host may have put another answer in the place of this one, and then nobody closes it.
+        if not self._is_over:
+            self.close()
+
     def _sent(self, data: bytes) -> bytes:
         self._invocation._stream(len(data))
         return data

@@ -119,6 +119,7 @@ def _use_up(nonce: str, lifetime: float, invocation: Invocation) -> None:
 
 def _refuse(invocation: Invocation, reason: str, explained: str = "") -> NoReturn:
     if explained and explained != reason:
-        reason = f"{reason}. {explained}"
+        reason = f"{reason}; {explained}"
     _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
-    raise Unauthorized("The signature of this request does not hold.")
+    carried = "secret" if invocation.export.scheme == "init-secret" else "signature"
+    raise Unauthorized(f"The {carried} of this request does not hold.")

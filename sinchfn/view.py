@@ -102,7 +102,7 @@ class FunctionView:
             response.headers["Allow"] = ", ".join(allow)
             response.headers["X-Request-ID"] = incoming.request_id
             return response
-        asked = f"{incoming.method} {self._asked(incoming)} is not possible here: it takes {' and '.join(allow)}."
+        asked = f"{incoming.method} {self._asked(incoming)} is not possible here: it takes {', '.join(allow)}."
         return error_response(MethodNotAllowed(list(allow), asked), incoming.request_id, allow=list(allow))
 
     def _asked(self, incoming: Incoming) -> str:
@@ -130,11 +130,15 @@ class FunctionView:
 
     def _near_miss(self, incoming: Incoming) -> str:
         """The path of an export whose last segment is nearly, or wholly, the one that was asked for."""
-        segments = segments_of(incoming.path)
-        shown = [row.path for row in self.function.listing() if "<" not in row.path]
-        paths = {path.rpartition("/")[2]: path for path in shown}
-        near = get_close_matches(segments[-1], list(paths), n=1) if segments else []
-        return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?' if near else ""
+        rows = [
+            (row.path, [part for part in segments_of(row.path) if "<" not in part]) for row in self.function.listing()
+        ]
+        paths = {written_out[-1]: path for path, written_out in rows if written_out}
+        for segment in reversed(segments_of(incoming.path)):
+            near = [] if segment in CALLBACKS else get_close_matches(segment, list(paths), n=1)
+            if near:
+                return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?'
+        return ""
 
 
 def _flask_request() -> Request:

@@ -226,6 +226,9 @@ class TestRoutes:
         assert made.get("/api/users/7").status_code == 404
 
     def test_a_near_miss_is_pointed_out(self, client: FlaskClient) -> None:
+        assert 'Did you mean "/api/users' in client.get("/user").json["error"]
+        assert 'Did you mean "/api/echo/<path:rest>"' in client.get("/echo/a").json["error"]
+        assert "Did you mean" not in client.get("/ace").json["error"]
         assert 'Did you mean "/api/search"' in client.get("/api/serch").json["error"]
 
     def test_a_route_of_ones_own_comes_before_an_export_and_public_files(self, make_client: MakeClient) -> None:
@@ -256,7 +259,8 @@ class TestRoutes:
     def test_a_route_with_variables_never_takes_a_signed_call(self, serve: Callable[..., FlaskClient]) -> None:
         made = serve(
             "class Any(SinchController):\n"
-            "    @route('/<path:rest>', methods=['GET', 'POST'])\n    def all(self, *, rest): return {'rest': rest}\n"
+            "    @route('/<path:rest>', methods=['GET', 'POST'])\n"
+            "    def all(self, *, rest): return {'rest': rest}\n"
             "    @route('/<one>', methods=['PUT'])\n    def one(self, *, one): return {'one': one}\n"
             "def ice(context, data): return IceSvamlBuilder().hangup()\n"
             "def conversation_webhook(context, request): return {'seen': True}\n"
@@ -497,6 +501,11 @@ class TestRefusedAtStart:
             ),
             ("SinchVoiceController", "dcie", "dice"),
             ("SinchVoiceController", "notfy", "notify"),
+            *(("SinchVoiceController", name, "ice") for name in ("icee", "ices", "ic", "on_call_ice")),
+            *(("SinchVoiceController", name, "pie") for name in ("piee", "pi")),
+            ("SinchConversationController", "inbound_message", "message_inbound"),
+            ("SinchConversationController", "on_message", "message_inbound"),
+            ("SinchConversationController", "opt_ins", "opt_in"),
             ("SinchVoiceController", "on_notify", "notify"),
             ("SinchConversationController", "message_inbond", "message_inbound"),
             ("SinchConversationController", "handleMessageInbound", "message_inbound"),
@@ -513,9 +522,26 @@ class TestRefusedAtStart:
         assert f'did you mean "{meant}"' in message
         assert "function.py, line 5" in message
 
-    @pytest.mark.parametrize("name", ["price", "place", "noticed", "greet", "choose", "pick", "advice", "_ice"])
+    @pytest.mark.parametrize(
+        "name", ["price", "place", "noticed", "greet", "choose", "pick", "advice", "_ice", "notify_all"]
+    )
     def test_helpers_are_no_misspelt_overrides(self, serve: Callable[..., FlaskClient], name: str) -> None:
         serve(f"class C(SinchVoiceController):\n    def ice(self, data): ...\n    def {name}(self, data): ...\n")
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "class C(SinchConversationController):\n"
+            "    def message_inbound(self, event): self.message_inbounds(event)\n"
+            "    def message_inbounds(self, event): ...\n",
+            "class C(SinchConversationController):\n    def opt_in(self, event): ...\n"
+            "    def message_delivery_failed(self, event): ...\n    def message_inbounds(self, a, b): ...\n",
+            "class Init(SinchFunctionInit):\n    def configure_auth(self): ...\n"
+            "    def configure_services_db(self, s): ...\n",
+        ],
+    )
+    def test_what_the_class_calls_itself_is_a_helper(self, serve: Callable[..., FlaskClient], source: str) -> None:
+        serve(source)
 
     @pytest.mark.parametrize(
         ("source", "names"),
@@ -601,8 +627,16 @@ class TestRefusedAtStart:
             ("class A(SinchController):\n    @route('/u', methods='GET')\n    def x(self): ...\n", 'methods=["GET"]'),
             ("class A(SinchController):\n    @post('/ice')\n    def x(self): ...\n", "SinchVoiceController"),
             ("class A(SinchController):\n    @get('/ice')\n    def x(self): ...\n", "SinchVoiceController"),
-            ("class A(SinchController):\n    @post('/v1/<x>/ice')\n    def x(self, x): ...\n", "sends signed calls"),
-            ("@route('/api')\nclass A(SinchController):\n    @post('/pie')\n    def x(self): ...\n", "override pie"),
+            (
+                "def pie(context, data): ...\nclass A(SinchController):\n"
+                "    @post('/v1/<x>/ice')\n    def x(self, x): ...\n",
+                "sends signed calls",
+            ),
+            (
+                "def ice(context, data): ...\n@route('/api')\nclass A(SinchController):\n"
+                "    @post('/pie')\n    def x(self): ...\n",
+                "override pie",
+            ),
             ("class A(SinchController):\n    @get('/a/webhook/sms')\n    def x(self): ...\n", "def sms_webhook("),
             ("class A(SinchController):\n    @post('/conversationWebhook')\n    def x(self): ...\n", "signed calls"),
             ("class A(SinchController):\n    @get('/u/{id}')\n    def x(self, id): ...\n", "braces"),
@@ -627,6 +661,27 @@ class TestRefusedAtStart:
             ("@post('/x')\ndef create(context, request): ...\n", "routes stand on methods"),
             ("class A(SinchController):\n    auth = ['*']\n    @get('/x')\n    def x(self): ...\n", 'auth = ["A"]'),
             ("class A(SinchController):\n    async def __init__(self): ...\n", "is async"),
+            ("class Init:\n    def configure_services(self, services, config): ...\n", "class Init(SinchFunctionInit)"),
+            (
+                "class A(SinchConversationController):\n    @post('/hook')\n"
+                "    def message_inbound(self, event): ...\n",
+                "has a route of its own",
+            ),
+            ("class A(SinchController):\n    @get('/files/*')\n    def x(self): ...\n", "<path:rest>"),
+            (
+                "class A(SinchController):\n    @get('/x', query=Schema(many=True))\n    def x(self, query): ...\n",
+                "many",
+            ),
+            ("class A(SinchController):\n    @get('/x/<id>')\n    def x(self, a=1, id=0, /): ...\n", "a default"),
+            (
+                "class Init(SinchFunctionInit):\n    def configure_app(self, app): app.map_get('/p', max)\n",
+                "does not say what it takes",
+            ),
+            (
+                "class Init(SinchFunctionInit):\n"
+                "    def configure_services(self, services, config): services.add_scoped(FunctionContext, lambda: 1)\n",
+                "FunctionContext cannot be registered",
+            ),
             (
                 "from dataclasses import dataclass\n@dataclass\nclass A(SinchController):\n    request: str\n"
                 "    @get('/x')\n    def x(self): ...\n",
@@ -653,6 +708,119 @@ class TestRefusedAtStart:
     )
     def test_what_cannot_be_served(self, refused: Callable[[str], str], source: str, part: str) -> None:
         assert part in refused(source)
+
+
+class TestWrittenInAnyStyle:
+    """What a user may rightly write starts, and is called as it is meant."""
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            "from typing import TypedDict\nclass Order(TypedDict):\n    id: int\n",
+            "from typing import Protocol\nclass HasName(Protocol):\n    name: str\n",
+            "from enum import Enum\nclass Kind(Enum):\n    A = 1\n",
+            "import abc\nclass Base(SinchController, abc.ABC):\n    @abc.abstractmethod\n    def x(self): ...\n",
+        ],
+    )
+    def test_beside_any_other_class(self, serve: Callable[..., FlaskClient], other: str) -> None:
+        made = serve(f"{other}class C(SinchController):\n    @get('/x')\n    def x(self): return 'x'\n")
+        assert made.get("/x").text == "x"
+
+    @pytest.mark.parametrize("wrapper", ["*args, **kwargs", "self, *args, **kwargs"])
+    @pytest.mark.parametrize("order", [("@get('/x/<int:id>')", "@_timed"), ("@_timed", "@get('/x/<int:id>')")])
+    def test_behind_a_decorator_that_passes_on_what_it_gets(
+        self, serve: Callable[..., FlaskClient], wrapper: str, order: tuple[str, str]
+    ) -> None:
+        passed = wrapper.replace("self, *args", "self, *args")
+        made = serve(
+            "import functools\n"
+            f"def _timed(f):\n    @functools.wraps(f)\n    def w({wrapper}): return f({passed})\n    return w\n"
+            "class C(SinchController):\n"
+            f"    {order[0]}\n    {order[1]}\n    def x(self, request, *, id): return [request.method, id]\n"
+            "    @post('/b', body={'n': fields.Integer()})\n    @_timed\n    def b(self, body): return body\n"
+        )
+        assert made.get("/x/3").json == ["GET", 3]
+        assert made.post("/b", json={"n": 1}).json == {"n": 1}
+
+    @pytest.mark.parametrize(
+        "annotation",
+        [
+            "FunctionRequest",
+            "'FunctionRequest'",
+            "Optional[FunctionRequest]",
+            "FunctionRequest | None",
+            "Request",
+            "Any",
+        ],
+    )
+    def test_whatever_is_annotated_with_the_request_gets_it(
+        self, serve: Callable[..., FlaskClient], annotation: str
+    ) -> None:
+        made = serve(
+            "from typing import Any, Optional\nfrom sinchfn import FunctionRequest as Request\n"
+            "class C(SinchController):\n"
+            f"    @get('/x')\n    def x(self, req: {annotation}): return req.method\n"
+            f"    @post('/y', body={{'n': fields.Integer()}})\n"
+            "    def y(self, req: FunctionRequest, user): return [req.method, user]\n"
+        )
+        assert made.get("/x").text == "GET"
+        assert made.post("/y", json={"n": 1}).json == ["POST", {"n": 1}]
+
+    def test_a_callable_of_any_kind_can_be_mapped(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "import functools\n"
+            "class _Callable:\n"
+            "    def __call__(self, context, request, *, n): return {'n': n}\n"
+            "    __hash__ = None\n"
+            "def _of(word, context, request): return word\n"
+            "def order(context, request, n): return {'n': n}\n"
+            "class Init(SinchFunctionInit):\n"
+            "    def configure_app(self, app):\n"
+            "        app.map_get('/object/<int:n>', _Callable())\n"
+            "        app.map_get('/partial', functools.partial(_of, 'hi'))\n"
+            "        app.map_get('/orders/<int:n>', order)\n"
+        )
+        assert made.get("/object/3").json == {"n": 3}
+        assert made.get("/partial").text == "hi"
+        assert made.get("/orders/3").json == {"n": 3}
+
+    def test_a_rest_route_may_end_like_a_callback_where_there_are_none(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "class Orders(SinchController):\n"
+            "    @post('/orders/<int:id>/notify')\n    def notify(self, *, id): return {'id': id}\n"
+            "    @post('/auth')\n    def auth(self, request): return 'in'\n"
+        )
+        assert made.post("/orders/3/notify").json == {"id": 3}
+        assert made.post("/auth").text == "in"
+
+    def test_a_get_at_the_root_leaves_the_callback_url_alone(self, make_app: MakeApp) -> None:
+        source = (
+            "class Own(SinchController):\n    @get('/')\n    def root(self): return 'root'\n"
+            "def ice(context, data): return IceSvamlBuilder().hangup()\n"
+        )
+        app = make_app({"function.py": HEAD + source}, **DEVELOPMENT)
+        assert raw_call(app, "GET", "/").text == "root"
+        assert raw_call(app, "POST", "/", data=b"{").status == 400
+        assert raw_call(app, "POST", "/", data=b"x" * 2_000_000).status == 413
+        assert raw_call(app, "POST", "/", json={}).status == 404
+        assert "event" in raw_call(app, "POST", "/", json={}).json["error"]
+        assert "POST" in raw_call(app, "PUT", "/").headers["Allow"]
+
+    def test_methods_are_written_in_capitals(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve("class C(SinchController):\n    @get('/x/<n>')\n    def x(self, n): return 'x'\n")
+        assert raw_call(made.application, "get", "/x/1").status == 405
+
+    def test_what_the_schema_of_a_query_says_of_others_holds(self, serve: Callable[..., FlaskClient]) -> None:
+        made = serve(
+            "from marshmallow import INCLUDE, RAISE\n"
+            "class Strict(Schema):\n    a = fields.String()\n    class Meta:\n        unknown = RAISE\n"
+            "class Open(Schema):\n    a = fields.String()\n    class Meta:\n        unknown = INCLUDE\n"
+            "class C(SinchController):\n"
+            "    @get('/strict', query=Strict)\n    def s(self, query): return query\n"
+            "    @get('/open', query=Open)\n    def o(self, query): return query\n"
+        )
+        assert made.get("/strict?b=1").json["fields"] == {"b": ["Unknown field."]}
+        assert made.get("/open?b=1&a=2").json == {"a": "2", "b": "1"}
 
 
 class TestWarnedAbout:

@@ -140,6 +140,18 @@ class TestServices:
         assert (app.extensions["sinchfn"][0].config.folder / "usage.jsonl").read_text().count("\n") == 1
         assert len([r for r in caplog.records if r.name == "sinchfn.request"]) == 1
 
+    def test_one_that_exits_behind_a_file_ends_nothing_either(self, serve: Callable[..., FlaskClient]) -> None:
+        client = serve(
+            "import flask\n"
+            "class Boom:\n    def close(self): raise SystemExit(1)\n"
+            "class Init(SinchFunctionInit):\n"
+            "    def configure_services(self, services, config): services.add_scoped(Boom)\n"
+            "class A(SinchController):\n    def __init__(self, boom: Boom): ...\n"
+            "    @get('/file')\n    def file(self): return flask.send_file(__file__)\n"
+        )
+        with client.get("/file") as answer:
+            assert b"class Boom" in answer.data
+
     def test_a_file_of_a_service_goes_out_before_it_is_closed(self, serve: Callable[..., FlaskClient]) -> None:
         client = serve(
             "import flask, tempfile\n"
@@ -248,7 +260,8 @@ class TestServices:
                 ("Init.configure_app", "KeyError", "line 8"),
             ),
             (
-                "class A(SinchController):\n    def __init__(self, x: int): ...\n    @get('/a')\n    def a(self): ...\n"
+                "class A(SinchController):\n    def __init__(self, x: int): ...\n"
+                "    @get('/a')\n    def a(self): ...\n"
                 "class B(SinchController):\n    def __init__(self, y: VoiceClient): ...\n"
                 "    @get('/b')\n    def b(self): ...\n",
                 ('"x"', "A int is no service", '"y"', "Set VOICE_APPLICATION_KEY"),
@@ -534,6 +547,15 @@ class TestMiddleware:
         )
         assert client.post("/ice", json={"cli": "1"}).json["instructions"][0]["text"] == "Closed"
         assert client.post("/ice", json={"cli": "2"}).json["action"] == {"name": "continue"}
+
+    def test_it_is_no_endpoint_whatever_its_name(self, serve: Callable[..., FlaskClient]) -> None:
+        client = serve(
+            "def timing(invocation, call_next): return call_next(invocation)\n"
+            "class Init(SinchFunctionInit):\n    def configure_app(self, app): app.use(timing)\n"
+            "def status(context, request): return 'ok'\n"
+        )
+        assert client.get("/status").text == "ok"
+        assert client.get("/timing").json["handlers"] == ["status"]
 
     def test_a_refused_request_never_comes_to_it(self, serve: Callable[..., FlaskClient]) -> None:
         client = serve(MIDDLEWARE + "auth = '*'\n")

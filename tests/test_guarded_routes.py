@@ -17,7 +17,7 @@ import pytest
 from conftest import CASES, raw_call
 from flask import Flask
 
-from sinchfn import FunctionError, SinchFunctions, create_app
+from sinchfn import ConfigError, FunctionError, SinchFunctions, create_app
 from sinchfn.controllers.decorators import METHODS
 from sinchfn.signatures import GUARDED, ApplicationScheme, ElevenLabsScheme, NonceScheme, SharedSecretScheme
 
@@ -329,8 +329,6 @@ def test_in_development_nothing_is_verified_unless_always(make_app: MakeApp) -> 
 def test_a_missing_secret_is_a_warning_or_no_start(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, source: str, missing: str, says: str
 ) -> None:
-    from sinchfn import ConfigError
-
     settings = {name: value for name, value in SETTINGS.items() if name != missing}
     make_app(source, **settings)
     assert f"{says} are served WITHOUT verification: {missing} is not set" in caplog.text
@@ -373,3 +371,11 @@ def test_while_the_cache_is_away_nothing_is_taken(
     answer = raw_call(app, "POST", "/webhook/conversation", data=b"{}", headers=headers)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert "cannot be known if it is a replay" in caplog.text
+
+
+def test_all_that_is_missing_is_told_at_once(make_app: MakeApp) -> None:
+    source = "def ice(context, data): ...\ndef sms_webhook(context, request): ...\n"
+    with pytest.raises(ConfigError) as caught:
+        make_app(source, WEBHOOK_PROTECTION="always")
+    assert "VOICE_APPLICATION_SECRET" in caught.value.message
+    assert "CONVERSATION_WEBHOOK_SECRET" in caught.value.message

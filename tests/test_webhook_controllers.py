@@ -199,6 +199,43 @@ def fuzzed_app() -> Flask:
     return _fuzzed["app"]
 
 
+class TestPointedOut:
+    def test_a_plain_export_that_returns_a_message_too(
+        self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = serve("def conversation_webhook(context, request): return reply(request.json, 'hi')\n")
+        body = json.loads((DATA / "conversation" / "message_inbound.text.json").read_text())
+        assert client.post("/webhook/conversation", json=body).status_code == 200
+        assert "conversation_webhook returned a message, which does not send it" in caplog.text
+
+    def test_two_urls_that_are_swapped(self, make_app: MakeApp) -> None:
+        app = make_app("controllers", **DEVELOPMENT)
+        answer = raw_call(app, "POST", "/webhook/elevenlabs-init", json=event_body("post_call_audio", full_audio=""))
+        assert (answer.status, "/webhook/elevenlabs:" in answer.json["error"]) == (400, True)
+        answer = raw_call(app, "POST", "/webhook/elevenlabs", json={"caller_id": "+4670", "agent_id": "a"})
+        assert (answer.status, "/webhook/elevenlabs-init:" in answer.json["error"]) == (400, True)
+
+    def test_an_event_without_a_method(
+        self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        client = serve("class M(SinchConversationController):\n    def opt_in(self, event): ...\n")
+        client.post("/webhook/conversation", json={"capability_notification": {}})
+        assert "M has no method for CAPABILITY" in caplog.text
+
+    def test_a_client_that_cannot_be_made(
+        self, make_app: MakeApp, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        project = {"PROJECT_ID": "p", "PROJECT_ID_API_KEY": "k", "PROJECT_ID_API_SECRET": "a-secret-of-the-project"}
+        monkeypatch.setattr("sinchfn.services.extras.find_spec", lambda name: None)
+        make_app("def f(context, request): ...\n", **project, CONVERSATION_APP_ID="A")
+        assert "CONVERSATION_APP_ID is set, but" in caplog.text
+        assert "pip install 'sinchfn[sdk]'" in caplog.text
+        caplog.clear()
+        make_app("def f(context, request): ...\n", "basic", **project)
+        assert "sdk" not in caplog.text
+
+
 class TestFuzzed:
     @settings(max_examples=200)
     @given(body=OBJECTS, path=st.sampled_from(["/webhook/conversation", "/webhook/elevenlabs"]))
@@ -346,11 +383,11 @@ class TestPersonalisation:
         assert client.post("/webhook/elevenlabs-init", json={"caller_id": "+4670"}).json == answer
 
     @pytest.mark.parametrize(
-        "returned", ["5", "'text'", "{'dynamic_variables': {'system__x': 1}}", "{'type': 'other'}"]
+        "returned", ["5", "'text'", "[1]", "b'x'", "{'dynamic_variables': {'system__x': 1}}", "{'type': 'other'}"]
     )
     def test_what_the_platform_would_not_take_is_a_500(self, serve: Callable[..., FlaskClient], returned: str) -> None:
         client = serve(f"class A(AgentController):\n    def conversation_init(self, data): return {returned}\n")
-        assert client.post("/webhook/elevenlabs-init", json={}).status_code == (200 if returned == "'text'" else 500)
+        assert client.post("/webhook/elevenlabs-init", json={}).status_code == 500
 
     def test_an_answer_of_ones_own_goes_out_as_it_is(self, serve: Callable[..., FlaskClient]) -> None:
         client = serve("class A(AgentController):\n    def conversation_init(self, data): return forbidden('Who?')\n")

@@ -63,6 +63,8 @@ def route(
         if method not in METHODS:
             raise FunctionError(f'The route "{rule}" names the method {method!r}; there are {", ".join(METHODS)}.')
     added = OwnRoute(rule, known or ("GET",), schema_of(body, rule), schema_of(query, rule))
+    if added.query is not None and added.query.many:
+        raise FunctionError(f'The schema of the query of "{rule}" says many=True: a query is one object.')
 
     def mark(target: Target) -> Target:
         place: Any = target  # what is asked of it below says nothing of its type

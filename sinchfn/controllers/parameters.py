@@ -7,10 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..errors import FunctionError
-from ..places import place_of
-
-#: Annotations of a parameter that may get the request; anything else is meant for something that is not there.
-OF_THE_REQUEST = ("FunctionRequest", "Any", "object")
+from .called import named, request_parameters, shown_at, signature_of
 
 #: What stands before the parameters that a route fills: of a method, and of a function that is mapped.
 LEADING_OF_METHOD = ("self",)
@@ -48,20 +45,23 @@ class Parameters:
         :raises FunctionError: they do not fit the parameters.
         """
         self.variables = frozenset(variables)
-        given = list(inspect.signature(method, follow_wrapped=False).parameters.values())[len(leading) :]
-        named = {p.name: p for p in given if p.kind not in _OPEN}
+        signature = signature_of(method, name)
+        given = list(signature.parameters.values())[len(leading) :]
+        own = {p.name: p for p in given if p.kind not in _OPEN}
+        wants = request_parameters(method, signature)
         #: parameter -> what it gets
-        self._parts = {part: part for part in (*parts, "request") if part in named and part not in variables}
-        free = [p for p in named.values() if p.kind in _FREE and p.name not in {*variables, *self._parts}]
-        wanted = [part for part in parts if part not in self._parts]
+        self._parts = {part: part for part in (*parts, "request") if part in own and part not in variables}
+        self._parts |= {name: "request" for name in own if wants[name] and name not in variables}
+        free = [p for p in own.values() if p.kind in _FREE and p.name not in {*variables, *self._parts}]
+        wanted = [part for part in parts if part not in self._parts.values()]
         self._parts |= {p.name: part for p, part in zip(free, wanted, strict=False)}
         left = free[len(wanted) :]
-        if left and "request" not in self._parts and _may_be_request(left[0]):
+        if left and "request" not in self._parts.values() and _may_be_request(left[0], wants[left[0].name]):
             self._parts[left[0].name] = "request"
         #: those of them that Python takes by their place only
-        self._by_place = [p.name for p in named.values() if p.kind is _BY_PLACE]
-        if len(free) < len(wanted) or not self._fits(method, leading):
-            raise _misfit(method, name, rule, leading, variables, parts, self._parts)
+        self._by_place = [p.name for p in own.values() if p.kind is _BY_PLACE]
+        if len(free) < len(wanted) or not self._fits(signature, leading):
+            raise _misfit(method, name, rule, signature, leading, variables, parts, self._parts)
 
     def bind(self, values: dict[str, Any], parts: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The arguments for a call.
@@ -72,55 +72,54 @@ class Parameters:
         named = values | {name: parts[part] for name, part in self._parts.items()}
         return [named.pop(name) for name in self._by_place if name in named], named
 
-    def _fits(self, method: Callable[..., Any], leading: Sequence[str]) -> bool:
+    def _fits(self, signature: inspect.Signature, leading: Sequence[str]) -> bool:
+        filled = {*self.variables, *self._parts}
+        if any(name in filled for name in self._by_place[len([n for n in self._by_place if n in filled]) :]):
+            return False  # a gap: what stands behind it would come to the wrong place
         positional, named = self.bind(dict.fromkeys(self.variables), dict.fromkeys(self._parts.values()))
         try:
-            inspect.signature(method, follow_wrapped=False).bind(*leading, *positional, **named)
+            signature.bind(*leading, *positional, **named)
         except TypeError:
             return False
         return True
 
 
-def _may_be_request(parameter: inspect.Parameter) -> bool:
-    annotation = parameter.annotation
-    if parameter.default is not parameter.empty or parameter.name in ("body", "query"):
-        return False
-    if annotation is parameter.empty:
-        return True
-    written = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-    return written.rpartition(".")[2] in OF_THE_REQUEST
+def _may_be_request(parameter: inspect.Parameter, says: bool | None) -> bool:
+    return parameter.default is parameter.empty and parameter.name not in ("body", "query") and says is None
 
 
 def _misfit(
     method: Callable[..., Any],
     name: str,
     rule: str,
+    signature: inspect.Signature,
     leading: Sequence[str],
     variables: Collection[str],
     parts: Sequence[str],
     filled: Collection[str],
 ) -> FunctionError:
     """Says which parameter of the method is not filled, or which value has none."""
-    signature = inspect.signature(method, follow_wrapped=False)
     given = list(signature.parameters.values())[len(leading) :]
     unfilled = [
         p.name for p in given if p.default is p.empty and p.kind not in _OPEN and p.name not in {*variables, *filled}
     ]
     without = [variable for variable in variables if variable not in signature.parameters]
+    request = ["request"] if unfilled and not parts and leading == LEADING_OF_METHOD else []
     # What has a place before what comes by name, as Python wants it.
-    right = ", ".join([*leading, *parts, *(["*", *variables] if variables else [])])
+    right = ", ".join([*leading, *parts, *request, *(["*", *variables] if variables else [])])
     if len(signature.parameters) < len(leading):
         why = f"it is called with {' and '.join(leading)}"
     elif without:
         why = f"the path has <{without[0]}>, and there is no parameter of this name"
     elif unfilled:
         why = f'nothing is there for its parameter "{unfilled[0]}"{_remedy(unfilled[0], parts)}'
-    else:
+    elif [part for part in parts if part not in filled]:
         why = f"it has no parameter for the {' and '.join(parts)} that its route loads"
-    called = method.__name__ if method.__name__ != "<lambda>" else "name"
+    else:
+        why = "what has a default stands before what has a value"
     return FunctionError(
-        f'The endpoint "{name}" ({place_of(method)}) takes {signature}, which does not fit its route "{rule}": {why}. '
-        f"Write: def {called}({right}): ..."
+        f'The endpoint "{name}"{shown_at(method)} takes {signature}, which does not fit its route "{rule}": {why}. '
+        f"Write: def {named(method)}({right}): ..."
     )
 
 

@@ -11,7 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, MapAdapter, Rule
 
 from ..errors import FunctionError
-from .decorators import OwnRoute
+from .decorators import METHODS, OwnRoute
 from .parameters import Parameters
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ STRANGE = (
     (re.compile(r"[?#]"), "a query or a fragment"),
     (re.compile(r"%[0-9A-Fa-f]{2}"), "percent-encoding: paths are matched decoded"),
     (re.compile(r"\s"), "a blank"),
+    (re.compile(r"\*"), "a star; for the rest of a path write <path:rest>"),
     (re.compile(r"[<>]"), "a variable that is not complete"),
 )
 
@@ -96,7 +97,8 @@ class Rules:
         if written_out is None and None not in self._begins and (segments[0] if segments else "") not in self._begins:
             return None  # without Werkzeug, for which it takes longer than for all else in the way of a plain export
         try:
-            target, values = self._adapter.match(path, method)
+            # Werkzeug takes a method in any case: `post` is none.
+            target, values = self._adapter.match(path, method if method in METHODS else "UNKNOWN")
         except MethodNotAllowed as error:
             allow = tuple(sorted({*(error.valid_methods or ()), "OPTIONS"}))
             return RouteMatch(allow=allow, is_written_out=written_out is not None)
@@ -196,4 +198,4 @@ def _refuse_doubles(targets: Sequence[RouteTarget]) -> None:
 
 def _reason(error: Exception) -> str:
     text = str(error.args[0] if error.args else "").rstrip(".")
-    return f"its converter {text}" if isinstance(error, LookupError) else text or type(error).__name__
+    return text or type(error).__name__

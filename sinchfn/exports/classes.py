@@ -103,7 +103,7 @@ def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Ex
 def _refuse_odd(controller: type[SinchController]) -> None:
     """What stands in a class and would have no effect there."""
     where = f"{controller.__name__} ({place_of(controller)})"
-    if "auth" in vars(controller):
+    if isinstance(vars(controller).get("auth"), str | list | tuple | set):
         raise FunctionError(
             f'"auth" in {where} protects nothing there: write it into the function, auth = ["{controller.__name__}"].'
         )

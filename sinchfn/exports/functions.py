@@ -64,20 +64,28 @@ def services_of(name: str) -> frozenset[str]:
     return spellings_of("_".join(words)) | joined
 
 
-def _check_arity(module: ModuleType, name: str, value: Callable[..., Any]) -> None:
+def takes_two(function: Callable[..., Any]) -> bool:
+    """Whether it can be called with a context and a payload. Of what is written in C that is believed."""
     try:
         # The outermost callable is the one that gets called: what it wraps may take other arguments.
-        signature = inspect.signature(value, follow_wrapped=False)
+        signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):
-        return  # written in C, without a signature to look at
+        return True  # without a signature to look at
     try:
         signature.bind(None, None)
     except TypeError:
+        return False
+    return True
+
+
+def _check_arity(module: ModuleType, name: str, value: Callable[..., Any]) -> None:
+    if not takes_two(value):
         raise FunctionError(
-            f'The handler "{name}" ({place_of(value) or module.__file__}) takes {signature}, '
+            f'The handler "{name}" ({place_of(value) or module.__file__}) takes '
+            f"{inspect.signature(value, follow_wrapped=False)}, "
             f"but a handler takes two arguments: def {name}(context, {payload_name(name)}): ... "
             f"If it is no endpoint, name it _{name} or move it to another file."
-        ) from None
+        )
 
 
 def payload_name(name: str) -> str:

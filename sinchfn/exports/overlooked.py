@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ..controllers import SinchController, SinchVoiceController, base_of
+from ..controllers.decorators import ROUTES
 from ..places import place_of
 from .classes import WEBHOOKS, is_controller
 from .export import Export
@@ -29,7 +30,7 @@ def overlooked(module: ModuleType, exported: Mapping[str, Any], listed: Sequence
         if name.lower().endswith("webhook") and service and not is_webhook(name):
             yield f'"{name}" in {module.__file__} does not serve /webhook/{service}: name it {service}_webhook.'
     for name, value in vars(module).items():
-        is_base = any(inspect.isclass(value) and issubclass(controller, value) for controller in controllers)
+        is_base = any(value in controller.__mro__ for controller in controllers if inspect.isclass(value))
         if name not in exported and not name.startswith("_") and not is_base and _looks_meant(module, name, value):
             yield f'"{name}" in {module.__file__} is not served: {_why(module, name, value)}'
 
@@ -56,7 +57,8 @@ def _may_do(controller: type[SinchController]) -> str:
 
 
 def _is_replaced(name: str, value: Any) -> bool:
-    return "<locals>" in value.__qualname__.rpartition(".")[0].rpartition(".")[2] and value.__name__ != name
+    is_local = "<locals>" in value.__qualname__.rpartition(".")[0].rpartition(".")[2]
+    return is_local and value.__name__ != name and not hasattr(value, ROUTES)
 
 
 def _looks_meant(module: ModuleType, name: str, value: Any) -> bool:
@@ -85,5 +87,5 @@ def _why(module: ModuleType, name: str, value: Any) -> str:
     home = re.sub(r"^\w+@\d+\.", "", value.__module__)
     remedy = f'set __all__ = ["{name}", ...] if it is meant'
     if inspect.isclass(value):
-        return f"it belongs to the module {home}. To serve this controller {remedy}; else begin its name with _."
+        return f'it belongs to the module {home}. To serve this controller set __all__ = ["{name}", ...].'
     return f"it belongs to the module {home}. Define it here, or {remedy}; a decorator should use functools.wraps."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -12,28 +12,41 @@ from ..controllers.rules import RouteTarget
 from ..errors import FunctionError, did_you_mean
 from ..init import SinchFunctionInit
 from .classes import class_exports, is_controller
-from .export import Export
-from .functions import function_export, payload_name
+from .export import Export, Kind
+from .functions import function_export, payload_name, takes_two
 from .names import RESERVED, ROOT
 from .overlooked import overlooked
-from .routes import DeclaredRoute, routed_exports
+from .routes import DeclaredRoute, refuse_guarded, routed_exports
 from .table import Exports
 
 
-def read_exports(module: ModuleType, mapped: Iterable[DeclaredRoute] = ()) -> Exports:
+def read_exports(module: ModuleType, mapped: Sequence[DeclaredRoute] = (), middleware: Collection[Any] = ()) -> Exports:
     """The endpoints of a function module.
 
     :param mapped: the routes that its init class maps.
+    :param middleware: what it has put around its handlers: no endpoints, unless ``__all__`` says so.
     :raises FunctionError: an export that cannot be served; the message names it, its place and the remedy.
     """
-    found = dict(_candidates(module))
+    found = {name: value for name, value in _candidates(module) if not _is_used(module, value, mapped, middleware)}
     functions = [function_export(module, name, value) for name, value in found.items() if not is_controller(value)]
     exports, targets = class_exports([value for value in found.values() if is_controller(value)])
     mapped_exports, mapped_targets = routed_exports(mapped)
     listed = (*functions, *exports, *mapped_exports)
     _refuse_doubles(module, listed)
     _refuse_taken(module, [*targets, *mapped_targets], listed)
+    has_voice = any(export.kind is Kind.VOICE for export in listed)
+    for target in (*targets, *mapped_targets):
+        refuse_guarded(target, has_voice)
     return Exports(listed, tuple(overlooked(module, found, listed)), Rules((*targets, *mapped_targets)))
+
+
+def _is_used(module: ModuleType, value: Any, mapped: Sequence[DeclaredRoute], middleware: Collection[Any]) -> bool:
+    """Whether a function is middleware, or mapped with more arguments than a handler has: then it is no export."""
+    if hasattr(module, "__all__"):
+        return False
+    if any(value is layer for layer in middleware):
+        return True
+    return any(value is route.function for route in mapped) and not takes_two(value)
 
 
 def controllers_of(module: ModuleType) -> list[type[SinchController]]:

@@ -79,29 +79,35 @@ def _export(found: list[DeclaredRoute]) -> Export:
 
 
 def _target(one: DeclaredRoute, export: Export) -> RouteTarget:
-    _refuse_guarded(one)
     parts = [part for part in ("body", "query") if getattr(one.route, part) is not None]
     variables = variables_of(one.path, one.name, f"{one.prefix}/{one.route.rule}")
     parameters = Parameters(one.function, one.name, one.path, leading=one.leading, variables=variables, parts=parts)
     return RouteTarget(one.path, one.route, parameters, export, place_of(one.function))
 
 
-def _refuse_guarded(one: DeclaredRoute) -> None:
-    """No route of one's own where a signed call is expected: it would take it without asking who sent it."""
-    if isinstance(one.handler, MappedFunction) and scheme_of(one.name) is not None:
+def refuse_guarded(one: RouteTarget, has_voice: bool) -> None:
+    """No route of one's own where a signed call is expected: it would take it without asking who sent it.
+
+    :param has_voice: whether the function has voice callbacks; if not, only their own paths are taken.
+    :raises FunctionError: it is one; the message says what to write instead.
+    """
+    name, is_alone = one.export.name, one.path.count("/") == 1
+    if isinstance(one.export.handler, MappedFunction) and scheme_of(name) is not None:
         raise FunctionError(
-            f'"{one.name}" ({place_of(one.function)}) has the name of an export whose calls are signed, and is mapped '
+            f'"{name}" ({one.place}) has the name of an export whose calls are signed, and is mapped '
             f'to "{one.path}", where none are expected. Export it, or give the function another name.'
         )
     scheme, last = scheme_at(one.path), one.path.rpartition("/")[2]
-    if scheme is None or (last in CALLBACKS and "POST" not in one.route.methods and one.path.count("/") > 1):
+    if scheme is None:
+        return
+    if last in CALLBACKS and not is_alone and not (has_voice and "POST" in one.route.methods):
         return  # the platform only posts its callbacks
     if scheme == "application":
         instead = f"override {last.lower()} in a SinchVoiceController, or export def {last.lower()}(context, data)"
     else:
         instead = f"write a controller of its kind, or export def {_webhook_name(last)}(context, request)"
     raise FunctionError(
-        f'The route "{one.path}" of {one.name} ({place_of(one.function)}) is where the platform sends signed calls: '
+        f'The route "{one.path}" of {name} ({one.place}) is where the platform sends signed calls: '
         f"{instead}. There their signatures are checked."
     )
 

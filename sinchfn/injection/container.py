@@ -118,7 +118,7 @@ class ServiceContainer(Resolver, Forkable):
             function are loaded anew for each app, and a test that imports one by itself has classes of its own.
         """
         key = checked_key(service, "override")
-        if namesake := self._catalogue.namesake(key):
+        if self._catalogue.builtin(key) is None and (namesake := self._catalogue.namesake(key)):
             raise FunctionError(
                 f"override({name_of(key)}) would have no effect. {namesake} Take the class from the function of the "
                 f'app: app.extensions["sinchfn"][0].module.{name_of(key)}'

@@ -116,6 +116,8 @@ def _resolve(annotation: Any, namespace: Mapping[str, Any]) -> Any:
 
 def _namespace(target: Callable[..., Any], parameter: inspect.Parameter) -> Mapping[str, Any]:
     """The names that an annotation may use: of its module, then of its class."""
+    while isinstance(target, partial):
+        target = target.func
     if isinstance(target, type):
         home = _home(target, parameter)
         return {**vars(home), **_globals_of(_constructor(target)), **_module_of(home)}

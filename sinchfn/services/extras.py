@@ -27,8 +27,13 @@ def require_extra(module: str, purpose: str) -> None:
 
     :raises ExtraError: the package is not installed.
     """
+    if missing := missing_extra(module, purpose):
+        raise ExtraError(missing)
+
+
+def missing_extra(module: str, purpose: str) -> str:
+    """Says that the package of this module is not installed; empty if it is."""
     package = module.partition(".")[0]
-    if find_spec(package) is None:
-        raise ExtraError(
-            f"{purpose} needs the package {package}, which is not installed: pip install 'sinchfn[{EXTRAS[package]}]'"
-        )
+    if find_spec(package) is not None:
+        return ""
+    return f"{purpose} needs the package {package}, which is not installed: pip install 'sinchfn[{EXTRAS[package]}]'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..config import FunctionConfig
 from ..errors import DatabaseError, FunctionError
 from ..injection import MISSING, ServiceContainer
-from .extras import require_extra
+from .extras import missing_extra, require_extra
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,6 +36,9 @@ NEEDED = (
     ("SINCHFN_CACHE_URL", REDIS, "redis"),
     ("SINCHFN_STORAGE_URL", ("s3", "gs", "az"), "obstore"),
 )
+
+#: The keys of the project, without which there is no client of the SDK.
+PROJECT = ("PROJECT_ID", "PROJECT_ID_API_KEY", "PROJECT_ID_API_SECRET")
 
 #: Settings whose ``memory:`` is kept by each process for itself.
 OWN_MEMORY = (("SINCHFN_CACHE_URL", "cache"), ("SINCHFN_STORAGE_URL", "storage"))
@@ -180,6 +183,13 @@ class Services(ServiceContainer):
             service = self._types[name] = getattr(import_module(module), kind)
         return self.get(service) if self.replaces(service) else MISSING
 
+    def check(self, given: Collection[Any] = ()) -> None:
+        if taken := [kind.__name__ for kind in given if self.replaces(kind)]:
+            raise FunctionError(
+                f"{' and '.join(taken)} cannot be registered: each request has its own. Register a class of your own."
+            )
+        super().check(given)
+
     def add_scoped(self, service: Any, factory: Callable[..., Any] | None = None) -> None:
         if self._offered(service) is not None:
             name = service.__name__
@@ -266,7 +276,18 @@ def check_services(config: FunctionConfig) -> list[str]:
     for setting, schemes, module in NEEDED:
         if (scheme := _scheme(config, setting)) in schemes:
             require_extra(module, f"{setting}={scheme}:")
-    return [*_namesakes(config), *_own_memory(config)]
+    return [*_namesakes(config), *_own_memory(config), *_without_sdk(config)]
+
+
+def _without_sdk(config: FunctionConfig) -> list[str]:
+    from .clients import NEEDED as CLIENTS
+
+    missing = missing_extra("sinch", "context.conversation, sms and numbers")
+    # The keys of the project alone may be there for Basic auth.
+    variables = {variables[-1] for name, variables in CLIENTS.items() if name in ("conversation", "sms", "numbers")}
+    there = [name for name in sorted(variables) if config[name]]
+    keys = all(config[name] for name in PROJECT)
+    return [f"{' and '.join(there)} is set, but {missing}"] if missing and there and keys else []
 
 
 def _namesakes(config: FunctionConfig) -> list[str]:
