@@ -383,11 +383,12 @@ class TestMessageResponder:
         assert "nothing is sent. It would be: {'app_id': " in caplog.text
         assert "We are open from nine to five" in caplog.text
 
-    def test_the_command_of_its_readme_is_answered(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    def test_the_event_its_readme_sends_is_answered(
+        self, client: FlaskClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.INFO)
-        readme = (EXAMPLES / "message_responder" / "README.md").read_text("utf-8")
-        body = readme.split("-d '")[1].split("'\n")[0]
-        assert client.post("/webhook/conversation", json=json.loads(body)).status_code == 200
+        event = json.loads((EXAMPLES / "message_responder" / "inbound.json").read_text("utf-8"))
+        assert client.post("/webhook/conversation", json=event).status_code == 200
         assert "We are open from nine to five" in caplog.text
 
     def test_in_production_it_does_not_go_on_without_credentials(
@@ -477,6 +478,17 @@ class TestAgent:
         for name, recorded in (("post_call_transcription.sip", False), ("post_call_audio", True)):
             assert client.post("/webhook/elevenlabs", json=webhook(f"elevenlabs/{name}")).status_code == 200
             assert client.get("/calls", auth=ADMIN).json == [{**call, "recorded": recorded}]
+
+    def test_what_its_readme_sends_is_answered(self, client: FlaskClient) -> None:
+        start, event = (
+            json.loads((EXAMPLES / "agent" / name).read_text("utf-8")) for name in ("init.json", "transcription.json")
+        )
+        client.post("/callers", json={"number": start["caller_id"], "name": "Ann"}, auth=ADMIN)
+        answer = client.post("/webhook/elevenlabs-init", json=start).json
+        assert answer["dynamic_variables"] == {"caller_name": "Ann"}
+        assert client.post("/webhook/elevenlabs", json=event).status_code == 200
+        [call] = client.get("/calls", auth=ADMIN).json
+        assert (call["caller"], call["summary"]) == (start["caller_id"], "Asked for an order.")
 
     def test_a_call_that_failed_is_logged(self, client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
         assert client.post("/webhook/elevenlabs", json=self.failure()).status_code == 200

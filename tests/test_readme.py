@@ -109,7 +109,8 @@ def check_controllers(client: FlaskClient) -> None:
 def check_the_app(client: FlaskClient) -> None:
     assert client.get("/about/version").json == {"version": "1"}
     assert client.get("/").status_code == 404
-    assert client.post("/maintenance").status_code == 204
+    assert client.post("/maintenance").status_code == 401
+    client.application.extensions["sinchfn"][0].services.cache.set("maintenance", True)
     closed = client.get("/about/version")
     assert (closed.status_code, closed.headers["Retry-After"]) == (503, "600")
 
@@ -208,7 +209,7 @@ def test_a_script_in_the_readme_runs(line: str, monkeypatch: pytest.MonkeyPatch)
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("checkout")
     leave_out = shutil.ignore_patterns(
-        ".git", ".venv", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "data", "hello"
+        ".git", ".venv", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "data", "hello", "messages"
     )
     shutil.copytree(ROOT, copy, dirs_exist_ok=True, ignore=leave_out)
     return copy
@@ -300,6 +301,13 @@ def test_the_shell_blocks_do_what_the_text_says(shell: Shell) -> None:
     make = next(blocks)
     shell.serve(make)  # sinchfn dev
     assert json.loads(shell.run(next(blocks)))["instructions"][0]["text"] == "Hello, world"
+
+    [messages] = [code for code in PYTHON if "class Messages(" in code]
+    (shell.folder / "messages").mkdir()
+    (shell.folder / "messages" / "function.py").write_text(messages)
+    shell.serve(".venv/bin/sinchfn dev messages")  # as the text says
+    assert shell.run(next(blocks)) == "{}"
+    assert "Nothing is sent. It would be: {'app_id': '01HQ3Z5APP0000000000000001'" in shell.log.read_text()
 
     shell.stop()
     signed = shell.run(next(blocks))
