@@ -207,6 +207,23 @@ def test_a_file_that_goes_while_many_processes_use_it_never_harms_its_successor(
         assert look.execute("SELECT count(*) FROM sinchfn_cache WHERE key LIKE '%:end_'").fetchone() == (3,)
 
 
+def test_a_file_that_goes_while_it_is_opened_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, opened = sqlite3.connect, 0
+
+    def connect_and_lose(file: Path, *args: Any, **kwargs: Any) -> sqlite3.Connection:
+        nonlocal opened
+        connection = connect(file, *args, **kwargs)
+        opened += 1
+        if opened < 3:
+            file.unlink()
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", connect_and_lose)
+    cache = open_cache("sqlite:data/cache.db", folder=tmp_path, namespace="fn")
+    assert [cache.increment("a"), cache.increment("a"), opened] == [1, 2, 3]
+    assert (tmp_path / "data" / "cache.db").stat().st_mode & 0o777 == 0o600
+
+
 # --- database --------------------------------------------------------------------------------------------------------
 
 DATABASE = """

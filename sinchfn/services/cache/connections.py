@@ -138,7 +138,8 @@ class Connections(Forkable):
                 path.unlink(missing_ok=True)
             connection = _open(self.file)
             if is_new:
-                self.file.chmod(0o600)  # its log takes over the mode
+                with suppress(FileNotFoundError):  # removed already: SQLite will say so
+                    self.file.chmod(0o600)  # its log takes over the mode
             return connection
 
     def _check(self) -> None:

@@ -122,7 +122,7 @@ class SqliteBackend(Backend):
                     works = is_busy or isinstance(error, UncountableError)
                     self._connections.give_back(connection, works=works and not connection.in_transaction)
                 begin = begin or time.monotonic()
-                if not is_busy or time.monotonic() - begin > self._patience:
+                if not (is_busy or _is_removed(error)) or time.monotonic() - begin > self._patience:
                     raise
             else:
                 self._connections.give_back(connection)
@@ -175,6 +175,12 @@ class _OutOfTurnError(sqlite3.OperationalError):
 def _is_busy(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL) or isinstance(error, BlockingIOError)
+
+
+def _is_removed(error: BaseException) -> bool:
+    """Whether the file went while it was being opened. Nothing was written then."""
+    codes = (sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_FSTAT)
+    return getattr(error, "sqlite_errorcode", None) in codes
 
 
 def _pause(waited: float, *, is_connected: bool) -> None:
