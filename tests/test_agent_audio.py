@@ -396,6 +396,14 @@ def test_the_scanner_cuts_out_what_it_should_and_nothing_else(value: Any, style:
         assert found.audio is None
 
 
+@pytest.mark.parametrize("key", ["full_audio", "full\\u005faudio", "\\u0066ull_audi\\u006F", "\\u0066\\u0075ll_audio"])
+@pytest.mark.parametrize("piece", [1, 9, 10, 1000])
+def test_the_key_is_found_however_it_is_written(key: str, piece: int) -> None:
+    found = load(io.BytesIO(f'{{"data":{{"{key}":"QUJD"}}}}'.encode()), piece=piece, cut_above=0)
+    assert found.value == {"data": {KEY: ""}}
+    assert found.audio is not None
+
+
 STRINGS = [b'"', b"\\", b"\\u", b"\\u00", b"\\ud800", b"\\udc00", b"\\n", b"\x00"]
 UTF8 = [b"\xed\xa0\x80", b"\xc3", b"\xa9", b"\xff", b"\xf0\x9f"]
 SYNTAX = [b"{", b"}", b"[", b"]", b":", b",", b" ", b"\n", b"1", b"NaN", b"e", b"\xef\xbb\xbf"]

@@ -20,8 +20,11 @@ PIECE = 1 << 16
 
 _INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _SPACE = b" \t\r\n"
-#: The key is written in at most six bytes a letter (`\u0066`), so of a name one byte more tells.
-_NAME = 6 * len(KEY) + 1
+#: Each letter of the key may be written as an escape of six bytes (`\u0066`).
+_KEY = re.compile(b"".join(rb"(?:%c|\\u00(?i:%02x))" % (letter, letter) for letter in KEY.encode()))
+_LONGEST_KEY = 6 * len(KEY)
+#: Of a name one byte more tells whether it is the key.
+_NAME = _LONGEST_KEY + 1
 
 
 class Cut(NamedTuple):
@@ -67,13 +70,13 @@ def load(file: BinaryIO, *, piece: int = PIECE, cut_above: int = CUT_ABOVE) -> C
 
 
 def _names_key(file: BinaryIO, piece: int) -> bool:
-    """Whether the key stands in the rest of the file. Written by escapes it is not seen: then nothing is cut."""
+    """Whether the key may stand in the rest of the file."""
     key, tail = KEY.encode(), b""
     while data := file.read(piece):
         tail += data
-        if key in tail:
+        if key in tail or (b"\\u00" in tail and _KEY.search(tail)):
             return True
-        tail = tail[-len(key) :]
+        tail = tail[1 - _LONGEST_KEY :]
     return False
 
 
