@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -202,7 +202,7 @@ def test_a_file_that_goes_while_many_processes_use_it_never_harms_its_successor(
     for process in processes:
         process.join(30)
     assert [errors for errors, _ in found] == [[], [], []]
-    with sqlite3.connect(file) as look:
+    with closing(sqlite3.connect(file)) as look:
         assert look.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert look.execute("SELECT count(*) FROM sinchfn_cache WHERE key LIKE '%:end_'").fetchone() == (3,)
 
@@ -221,6 +221,7 @@ def test_a_file_that_goes_while_it_is_opened_is_opened_again(tmp_path: Path, mon
     monkeypatch.setattr(sqlite3, "connect", connect_and_lose)
     cache = open_cache("sqlite:data/cache.db", folder=tmp_path, namespace="fn")
     assert [cache.increment("a"), cache.increment("a"), opened] == [1, 2, 3]
+    cache.close()
     assert (tmp_path / "data" / "cache.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -334,7 +335,7 @@ def test_a_connection_that_is_opened_while_the_request_ends_is_closed_too(tmp_pa
             waited = seconds_of(lambda: served.get("/leaves"))
             holder.execute("commit")
         time.sleep(0.4)
-        with sqlite3.connect(served.folder / "data" / "function.db", timeout=0.2) as other:
+        with closing(sqlite3.connect(served.folder / "data" / "function.db", timeout=0.2)) as other, other:
             other.execute("insert into there values (2)")
     assert waited < 1
 

@@ -1044,7 +1044,8 @@ class TestObjects:
     ) -> None:
         done = run(
             """
-            import json
+            import json, warnings
+            warnings.simplefilter("ignore")  # Python 3.12 warns of every fork beside threads
             storage = open_storage("s3://files/fork", folder=Path("."), env=json.loads(sys.argv[1]))
             def in_a_child(storage):
                 child = os.fork()

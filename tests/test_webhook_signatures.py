@@ -379,8 +379,9 @@ class TestBytes:
             position = data.draw(st.integers(0, len(headers[name]) - 1))
             other = data.draw(st.characters(max_codepoint=255))
             changed = headers[name][:position] + other + headers[name][position + 1 :]
-            assume(changed != headers[name])
-            refused(scheme, headers | {name: changed}, body)
+            # No assume(): a nonce is random, and Hypothesis wants the same course each time.
+            if changed != headers[name]:
+                refused(scheme, headers | {name: changed}, body)
 
     @given(body=st.binary(), other=st.binary())
     def test_another_body_refuses(self, body: bytes, other: bytes) -> None:

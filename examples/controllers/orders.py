@@ -30,7 +30,8 @@ class Orders:
     def list(self, status: str | None = None) -> list[Order]:
         """All orders, or those of one status."""
         rows = self._database.execute(
-            "select number, status from orders where ?1 is null or status = ?1 order by number", (status,)
+            "select number, status from orders where :status is null or status = :status order by number",
+            {"status": status},
         )
         return [Order(**row) for row in rows]
 
