@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .controllers.decorators import METHODS
-from .controllers.rules import RouteMatch, RouteTarget
+from .controllers.rules import NO_VALUES, RouteMatch, RouteTarget
 from .exports import CALLBACKS, Export, Exports, Kind, Reads
 
 #: Stands for the event of a ``POST`` to the root whose body could not be read as JSON.
@@ -15,8 +14,6 @@ UNREADABLE = "?"
 
 #: Answers for the application's one callback URL when the body does not say which callback it is for.
 CALLBACK_URL = Export("/", Kind.VOICE, reads=Reads.CALLBACK)
-
-NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 
 class Route(NamedTuple):

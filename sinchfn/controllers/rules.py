@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
@@ -16,6 +17,9 @@ from .parameters import Parameters
 
 if TYPE_CHECKING:
     from ..exports import Export
+
+#: Of a path without variables.
+NO_VALUES: Mapping[str, Any] = MappingProxyType({})
 
 #: A variable of a rule, as Werkzeug reads it: ``<name>``, ``<int:name>``, ``<any("a:b", c):name>``.
 _VARIABLE = re.compile(r"<(?:([a-zA-Z_][a-zA-Z0-9_]*(?:\(.*?\))?):)?([a-zA-Z][a-zA-Z0-9_]*)>")
@@ -56,7 +60,7 @@ class RouteMatch(NamedTuple):
     """What a path leads to: an endpoint with the values of its variables, or the methods that would have done."""
 
     target: RouteTarget | None = None
-    values: dict[str, Any] = {}  # noqa: RUF012 - read, never changed
+    values: Mapping[str, Any] = NO_VALUES
     allow: tuple[str, ...] = ()
     #: whether a route without variables has this path
     is_written_out: bool = False
@@ -104,7 +108,7 @@ class Rules:
             return RouteMatch(allow=allow, is_written_out=written_out is not None)
         except (NotFound, ValueError):  # a ValueError: more digits than Python makes a number of
             return None
-        return RouteMatch(target, values)  # type: ignore[arg-type]  # typeshed has an endpoint for a str; it is any object
+        return RouteMatch(target, values)
 
     def __bool__(self) -> bool:
         return bool(self.targets)

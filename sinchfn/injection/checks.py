@@ -9,8 +9,7 @@ from ..errors import FunctionError
 from .catalogue import Catalogue
 from .keys import MISSING, name_of
 from .makings import cycle
-from .parameters import Parameter
-from .plans import Plan
+from .plans import Parameter, Plan
 from .recipes import Recipe, ServiceKind
 
 

@@ -48,7 +48,7 @@ class Recipe:
     def plan(self) -> Plan:
         """What the factory wants, read when it is first needed: by then all classes are there.
 
-        :raises FunctionError: it cannot be read; see `read_parameters`.
+        :raises FunctionError: it cannot be read; see `read_plan`.
         """
         if self._plan is None:
             factory = self.factory or _no_value

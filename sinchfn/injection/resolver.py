@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import FunctionError
 from .keys import MISSING, Key, key_of
-from .parameters import Parameter
-from .plans import Plan
+from .plans import Parameter, Plan
 
 if TYPE_CHECKING:
     from .recipes import Recipe
