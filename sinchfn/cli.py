@@ -42,7 +42,10 @@ _log = logging.getLogger("sinchfn")
 LOCAL = "http://127.0.0.1:8000"
 
 #: Where signed calls are sent to, for messages.
-SIGNED = ("the root and the callbacks", *(f"/webhook/{name}" for name in ("conversation", "sms", "elevenlabs")))
+SIGNED = (
+    "the root and the callbacks",
+    *(f"/webhook/{name}" for name in ("conversation", "sms", "elevenlabs", "elevenlabs-init")),
+)
 
 #: What ``sinchfn dev`` watches besides the modules that are loaded.
 WATCHED = ("*.py", "*/*.py", ".env", "sinch.json")
@@ -251,7 +254,7 @@ def _signed_headers(target: str, body: bytes, config: FunctionConfig) -> dict[st
     scheme = MAKE[name](config)
     if not isinstance(scheme, ApplicationScheme):
         return {"content-type": "application/json", **scheme.headers(body)}
-    _warn_about(body)
+    _warn_about(body, path)
     return scheme.headers("POST", _signed_path(target, config), "application/json", body)
 
 
@@ -265,15 +268,15 @@ def _signed_path(target: str, config: FunctionConfig) -> str:
     return base + path if path != "/" else base
 
 
-def _warn_about(body: bytes) -> None:
+def _warn_about(body: bytes, path: str) -> None:
     try:
         event = loads(body).get("event")
     except (ValueError, AttributeError):
         click.secho("The payload is not a JSON object; the function will answer 400.", err=True, fg="yellow")
         return
-    if str(event).lower() not in CALLBACKS:
+    if str(event).lower() not in CALLBACKS and scheme_at(path) is None:
         click.secho(
-            f"The payload has no event out of {', '.join(CALLBACKS)}: sent to the root, it is no callback. "
+            f"The payload has no event out of {', '.join(CALLBACKS)}: sent to {path or '/'}, it is no callback. "
             "Add one, or give --url with the path of the callback, such as --url http://127.0.0.1:8000/ice",
             err=True,
             fg="yellow",

@@ -619,7 +619,10 @@ class TestRefusedAtStart:
                 "no parameter for the body",
             ),
             ("class A(SinchController):\n    @get('/u/<number:id>')\n    def x(self, id): ...\n", "/u/<number:id>"),
-            ("class A(SinchController):\n    @get('/u/<int:id')\n    def x(self): ...\n", "cannot be used"),
+            (
+                "class A(SinchController):\n    @get('/u/<int:id')\n    def x(self): ...\n",
+                "function.py, line 5) cannot be used",
+            ),
             ("class A(SinchController):\n    @get('/u/<id>/<id>')\n    def x(self, id): ...\n", "twice"),
             ("class A(SinchController):\n    @get\n    def x(self): ...\n", '@get("/path")'),
             ("class A(SinchController):\n    @post('/u', body=5)\n    def x(self, u): ...\n", "marshmallow schema"),

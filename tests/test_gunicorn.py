@@ -498,15 +498,23 @@ def test_a_command_that_cannot_be_done_says_so_without_a_traceback(tmp_path: Pat
 # --- sinchfn sign -----------------------------------------------------------------------------------------------------
 
 
-def printed(folder: Path, *arguments: str, stdin: bytes | None = None, **env: str) -> str:
-    """The command that `sinchfn sign` prints."""
-    done = subprocess.run(
+def signing(
+    folder: Path, *arguments: str, stdin: bytes | None = None, **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    """What becomes of `sinchfn sign`."""
+    return subprocess.run(
         [sys.executable, "-m", "sinchfn", "sign", *arguments],
         cwd=folder,
         env=clean_environment() | SIGNING | env,
         input=stdin,
         capture_output=True,
+        check=False,
     )
+
+
+def printed(folder: Path, *arguments: str, stdin: bytes | None = None, **env: str) -> str:
+    """The command that `sinchfn sign` prints."""
+    done = signing(folder, *arguments, stdin=stdin, **env)
     assert done.returncode == 0, done.stderr
     return done.stdout.decode()
 
@@ -562,6 +570,27 @@ def test_the_command_that_sign_prints_for_standard_input_gets_in(tmp_path: Path,
     line = printed(tmp_path, "-", "--url", f"http://127.0.0.1:{guarded.port}/ice", stdin=payload.encode())
     body, status = run_in_shell(line, tmp_path)
     assert status == "200", body
+
+
+@pytest.mark.parametrize(
+    ("path", "warned"), [("", "sent to /,"), ("/foo", "sent to /foo,"), ("/ice", None), ("/a/ice", None)]
+)
+def test_sign_warns_of_a_payload_that_is_no_callback_where_it_is_sent(
+    tmp_path: Path, path: str, warned: str | None
+) -> None:
+    done = signing(tmp_path, "-", "--url", f"http://127.0.0.1:8000{path}", stdin=b"{}")
+    assert done.returncode == 0
+    if warned is None:
+        assert done.stderr == b""
+    else:
+        assert warned.encode() in done.stderr
+
+
+def test_sign_says_which_webhooks_are_signed(tmp_path: Path) -> None:
+    done = signing(tmp_path, "-", "--url", "http://127.0.0.1:8000/webhook/elevenlab", stdin=b"{}")
+    assert done.returncode == 2
+    for path in ("/webhook/conversation", "/webhook/sms", "/webhook/elevenlabs,", "/webhook/elevenlabs-init"):
+        assert path.encode() in done.stderr
 
 
 def test_sign_takes_key_and_secret_of_the_function_and_never_prints_the_secret(tmp_path: Path, guarded: Server) -> None:

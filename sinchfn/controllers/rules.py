@@ -133,7 +133,7 @@ def _first_segment(path: str) -> str | None:
 def variables_of(path: str, name: str, written: str) -> tuple[str, ...]:
     """The names of the variables in a path, in their order.
 
-    :param name: of the endpoint, for the message.
+    :param name: of the endpoint and where it is, for the message.
     :param written: the path as it was written.
     :raises FunctionError: it is no path that can be matched.
     """

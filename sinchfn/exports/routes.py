@@ -80,9 +80,10 @@ def _export(found: list[DeclaredRoute]) -> Export:
 
 def _target(one: DeclaredRoute, export: Export) -> RouteTarget:
     parts = [part for part in ("body", "query") if getattr(one.route, part) is not None]
-    variables = variables_of(one.path, one.name, f"{one.prefix}/{one.route.rule}")
+    place = place_of(one.function)
+    variables = variables_of(one.path, f"{one.name} ({place})", f"{one.prefix}/{one.route.rule}")
     parameters = Parameters(one.function, one.name, one.path, leading=one.leading, variables=variables, parts=parts)
-    return RouteTarget(one.path, one.route, parameters, export, place_of(one.function))
+    return RouteTarget(one.path, one.route, parameters, export, place)
 
 
 def refuse_guarded(one: RouteTarget, has_voice: bool) -> None:
