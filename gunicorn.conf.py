@@ -6,6 +6,10 @@ Found by itself when gunicorn is started in this folder (`gunicorn wsgi:app`); c
 import os
 from pathlib import Path
 
+# Start-up functions run before a worker accepts; when it is told to stop, its sockets are closed at once.
+from sinchfn.gunicorn import post_worker_init as post_worker_init
+from sinchfn.gunicorn import worker_exit as worker_exit
+
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 
 # Threads, because a handler mostly waits for others; and keep-alive, which the sync worker does not have.

@@ -155,5 +155,11 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
             "The URL of the stream %s carries no token: set VOICE_APPLICATION_SECRET or SINCHFN_STREAM_SECRET.",
             endpoint,
         )
-    url = stream_url(public_base(invocation.environ, function), endpoint, invocation.call_id, function.stream_key)
+    url = stream_url(
+        public_base(invocation.environ, function),
+        endpoint,
+        invocation.call_id,
+        function.stream_key,
+        function.url_prefix,
+    )
     return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}

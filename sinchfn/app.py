@@ -100,9 +100,8 @@ class _CatchAllAdapter:
         self._request = request
 
     def match(self, *args: Any, **kwargs: Any) -> Any:
-        rules = tuple(self._app.url_map.iter_rules())
-        environ = self._request.environ
-        if len(rules) > len(RULES) or environ.get("HTTP_UPGRADE", "").lower() == "websocket":
+        rules = [rule for rule in self._app.url_map.iter_rules() if not rule.websocket]
+        if len(rules) > len(RULES) or "HTTP_UPGRADE" in self._request.environ:
             return self._bound.match(*args, **kwargs)
         return rules[-1], {"path": self._request.path}
 

@@ -17,6 +17,7 @@ from .function import Function
 from .hooks import HOOKS
 from .injection import Plan
 from .invocation import GIVEN
+from .lifecycle import Lifecycle
 from .loading import default_source, folder_of, load_function
 from .middleware import wrapped
 from .protection import (
@@ -26,6 +27,7 @@ from .protection import (
     closed_warnings,
     gated_exports,
     guards,
+    open_sockets,
 )
 from .redaction import Redaction
 from .services.public import PublicFiles
@@ -59,6 +61,7 @@ def make_function(
     gated, gate_warnings = gated_exports(entries, exports, module)
     basic = basic_auth(config)
     ledger = _ledger(config)
+    key = stream_key(config["SINCHFN_STREAM_SECRET"], application_secret(config))
     return Function(
         module=module,
         config=config,
@@ -68,12 +71,14 @@ def make_function(
         hooks=HOOKS,
         gated=gated,
         schemes=schemes,
-        stream_key=stream_key(config["SINCHFN_STREAM_SECRET"], application_secret(config)),
+        stream_key=key,
         public=_public_files(config.folder, entries),
         ledger=ledger,
         services=services,
         plans=plans,
         handlers={export: wrapped(export.handler, registered.middleware) for export in exports if export.handler},
+        sockets=registered.sockets,
+        lifecycle=Lifecycle(registered.startup, registered.shutdown),
         has_landing_page=registered.has_landing_page,
         url_prefix=_prefix(url_prefix),
         embedded=embedded,
@@ -83,6 +88,7 @@ def make_function(
             *guard_warnings,
             *gate_warnings,
             *closed_warnings(basic, gated, entries),
+            *open_sockets(registered.sockets, key, config),
             *check_services(config),
             *_ledger_warnings(ledger),
         ),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .config import FunctionConfig
 from .errors import DatabaseError
@@ -16,13 +16,34 @@ from .services.logs import RequestLogger
 if TYPE_CHECKING:
     import sqlite3
 
+    from .exports import Export
+    from .function import Function
     from .injection import Scope
-    from .invocation import Invocation
     from .services.assets import Assets
     from .services.cache import Cache
     from .services.clients import Voice
     from .services.shared import Services
     from .services.storage import Storage
+
+
+class Occasion(Protocol):
+    """What a context is made for: a request, a socket, or the start or the end of a process."""
+
+    @property
+    def function(self) -> Function: ...
+    @property
+    def export(self) -> Export: ...
+    @property
+    def handler_name(self) -> str: ...
+    @property
+    def request_id(self) -> str: ...
+    @property
+    def call_id(self) -> str | None: ...
+    @property
+    def timestamp(self) -> datetime: ...
+    @property
+    def outcome(self) -> str: ...
+    def _new_scope(self) -> Scope: ...
 
 
 class FunctionContext:
@@ -33,7 +54,7 @@ class FunctionContext:
 
     __slots__ = ("_connection", "_invocation", "_is_over", "_lock", "_log", "_scope")
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Occasion) -> None:
         self._invocation = invocation
         self._log: RequestLogger | None = None
         self._connection: sqlite3.Connection | None = None

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import inspect
 from collections.abc import Awaitable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+
+
+def awaited(value: Any) -> Any:
+    """`value`, or what it comes to if it is to be awaited."""
+    return run_async(value) if inspect.isawaitable(value) else value
 
 
 def run_async(awaitable: Awaitable[Any]) -> Any:
@@ -15,6 +19,8 @@ def run_async(awaitable: Awaitable[Any]) -> Any:
     It runs on a loop of its own in this thread, so that what blocks in one call (the services are synchronous) cannot
     hold up another. Where a loop is running in this thread already, as under gevent, it gets a thread of its own.
     """
+    import asyncio  # with it, a tenth of the time to the first answer; most functions have no use for it
+
     failure: list[BaseException] = []
 
     async def wait() -> Any:
@@ -26,6 +32,8 @@ def run_async(awaitable: Awaitable[Any]) -> Any:
     if not _is_loop_running():
         value = asyncio.run(wait())
     else:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(1, "sinchfn-async") as pool:
             value = pool.submit(contextvars.copy_context().run, asyncio.run, wait()).result()
     if failure:
@@ -34,6 +42,8 @@ def run_async(awaitable: Awaitable[Any]) -> Any:
 
 
 def _is_loop_running() -> bool:
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

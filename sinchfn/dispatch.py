@@ -8,11 +8,11 @@ from flask import Response
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from . import answers, streaming
+from .coroutines import awaited
 from .errors import AnswerError, sentence_of
 from .exports import CALLBACKS, Kind, Reads
 from .idempotency import handle_once
 from .invocation import Invocation
-from .middleware import awaited
 from .parsing import InvalidRequest, SchemaError
 from .responses import error_response, json_response, to_response
 from .services.logs import current_request, struck_out

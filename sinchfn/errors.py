@@ -96,6 +96,19 @@ class VoiceApiError(ServiceError):
         self.retry_after = retry_after
 
 
+class ConnectionClosed(SinchfnError, ConnectionError):  # noqa: N818 - the name it has in every library for sockets
+    """A socket is closed: by the peer, by this side, or because the peer is gone.
+
+    :ivar code: of the first close frame of either side (RFC 6455 section 7.4); 1006 if there was none.
+    :ivar reason: the text that came with it.
+    """
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        super().__init__(f"the socket is closed: {code}{f', {reason}' if reason else ''}")
+        self.code = code
+        self.reason = reason
+
+
 class SignatureError(SinchfnError):
     """A request whose signature does not hold.
 

@@ -18,6 +18,7 @@ from .redaction import Redaction
 from .services.logs import strike_out
 from .startup import settings_ahead, without_secrets
 from .view import FunctionView
+from .websockets import mount_sockets
 
 _log = logging.getLogger("sinchfn")
 
@@ -74,8 +75,10 @@ def mount(app: Flask, function: Function) -> None:
     app.url_map.converters.setdefault("sinchfn", AnyPath)
     mounted.append(function)
     app.register_blueprint(_blueprint(name, app, function))
-    for rule in app.url_map.iter_rules(f"{name}.function"):
-        rule.methods = EveryMethod()  # type: ignore[assignment]  # asked for members and iterated, never changed
+    for endpoint in ("function", "no_socket"):
+        for rule in app.url_map.iter_rules(f"{name}.{endpoint}"):
+            rule.methods = EveryMethod()  # type: ignore[assignment]  # asked for members and iterated, never changed
+    function.lifecycle.bind(function)
     log_start(function)
 
 
@@ -83,16 +86,20 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
     blueprint = Blueprint(name, __name__, url_prefix=function.url_prefix or None)
     view = FunctionView(app, function)
     endpoint = HostFirst(view, app, function.url_prefix) if function.embedded else view
+    mount_sockets(app, function, blueprint)  # first, for one may be at the root
     for rule in RULES:
-        blueprint.add_url_rule(
-            rule,
-            "function",
-            endpoint,
-            methods=METHODS,
-            provide_automatic_options=False,
-            strict_slashes=False,
-            merge_slashes=False,
-        )
+        # For handshakes too: what Werkzeug answers where there is only a rule for HTTP is a page.
+        for name, is_socket in (("function", False), ("no_socket", True)):
+            blueprint.add_url_rule(
+                rule,
+                name,
+                endpoint,
+                methods=("GET",) if is_socket else METHODS,  # all of them; see below
+                provide_automatic_options=False,
+                strict_slashes=False,
+                merge_slashes=False,
+                websocket=is_socket,
+            )
     return blueprint
 
 

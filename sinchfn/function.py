@@ -13,6 +13,7 @@ from .controllers import SinchController
 from .exports import Export, Exports, Handler, Row
 from .injection import Plan
 from .redaction import Redaction
+from .runtime import DeclaredSocket
 from .services.public import PublicFiles
 from .services.shared import Services
 from .services.usage import Ledger
@@ -20,6 +21,7 @@ from .signatures import Scheme
 
 if TYPE_CHECKING:
     from .invocation import Invocation
+    from .lifecycle import Lifecycle
 
 #: How many answers are remembered as faultless, and the longest text of one that is, in characters.
 PASSED_ANSWERS = 256
@@ -74,6 +76,10 @@ class Function:
     plans: Mapping[type[SinchController], Plan]
     #: what is called for each export: its handler, with the function's middleware around it
     handlers: Mapping[Export, Handler]
+    #: where it takes WebSockets
+    sockets: tuple[DeclaredSocket, ...]
+    #: its start and its end in a process
+    lifecycle: Lifecycle
     #: whether ``/`` is a page of ours where there is nothing else
     has_landing_page: bool
     #: where the function is mounted, without a trailing slash
@@ -90,7 +96,8 @@ class Function:
 
     def listing(self) -> list[Row]:
         """Method, path and name of every handler, for the start-up log and the landing page."""
-        return [row for export in self.exports for row in export.rows]
+        rows = [row for export in self.exports for row in export.rows]
+        return [*rows, *(Row("WS", socket.path, socket.name) for socket in self.sockets)]
 
     def table(self) -> list[str]:
         """The same as aligned lines of text."""

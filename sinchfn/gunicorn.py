@@ -1,4 +1,14 @@
-"""gunicorn's own log in the form of the function's: ``logger_class = "sinchfn.gunicorn.Logger"``.
+"""What a gunicorn.conf.py takes from here: hooks that start and end functions with their worker, and a logger.
+
+::
+
+    from sinchfn.gunicorn import post_worker_init, worker_exit
+    logger_class = "sinchfn.gunicorn.Logger"
+
+With the hooks the start-up functions run before a worker accepts, and one that raises ends gunicorn with its message;
+when a worker is told to stop, its sockets are closed at once. Without them a function starts with its first request.
+
+With the logger gunicorn's own log has the form of the function's.
 
 The form is that of ``SINCHFN_LOG_FORMAT``, as the environment or the function's ``.env`` has it, from the first line
 on; the least level is gunicorn's own setting, ``loglevel``. What goes to syslog, or is set up by ``logconfig``, keeps
@@ -14,6 +24,7 @@ import importlib
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 import weakref
@@ -26,6 +37,7 @@ from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
 
 from .errors import StartupError
+from .lifecycle import close_all_sockets, start_all, stop_all
 from .redaction import Redaction
 from .services.logs import make_formatter
 from .services.logs.records import from_users_code
@@ -41,8 +53,43 @@ LOAD_FAILURES = {
 #: Seconds until a worker ends that cannot load the app either: time for gunicorn to see the first, and start no other.
 PAUSE = 0.5
 
+#: Seconds between two looks at whether a worker is to stop.
+WATCH = 0.1
+
+#: Seconds that the handlers of sockets get to end once their sockets are closed.
+SOCKET_PATIENCE = 5.0
+
+#: Seconds of gunicorn's ``graceful_timeout`` that are kept for shutdown functions, when requests take all of it.
+SHUTDOWN_SHARE = 3.0
+
 #: Where the frames of a traceback are that stand before the user's own.
 FOREIGN = (str(Path(glogging.__file__).parent), str(Path(importlib.__file__).parent))
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the functions in a worker that is about to accept."""
+    start_all()
+    threading.Thread(target=_watch, args=(worker,), name="sinchfn-watch", daemon=True).start()
+
+
+def _watch(worker: Any) -> None:
+    """Close the sockets as soon as the worker is told to stop, not when its last request is answered.
+
+    By its flag, not by a signal: a reload, ``max_requests`` and a lost master stop it as well.
+    """
+    while worker.alive:
+        time.sleep(WATCH)
+    stopped = time.monotonic()
+    close_all_sockets(SOCKET_PATIENCE)
+    # It waits for its requests as long as it may, and then its master kills it: the shutdown functions must not wait
+    # for that.
+    time.sleep(max(0.0, worker.cfg.graceful_timeout - SHUTDOWN_SHARE - (time.monotonic() - stopped)))
+    stop_all(0)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """End the functions of a worker that has stopped: close their sockets, run their shutdown functions."""
+    stop_all(SOCKET_PATIENCE)
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
@@ -104,6 +151,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
 
 def _is_loading(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
+    if any(frame.name == "post_worker_init" and frame.filename == __file__ for frame in frames):
+        return True
     return any(frame.name == "wsgi" and frame.filename.startswith(FOREIGN[0]) for frame in frames)
 
 

@@ -11,12 +11,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import cast
 
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from werkzeug.wsgi import ClosingIterator
 
 from .auth import CHALLENGE
-from .function import Hook
+from .function import Function, Hook
 from .invocation import LOGGED_KEY, Invocation
+from .lifecycle import RETRY
 from .parsing import parse_payload
 from .redaction import one_line
 from .services.logs import bound_to, request_fields
@@ -30,6 +31,17 @@ _log = logging.getLogger("sinchfn")
 OUTCOMES = MappingProxyType({"refused": ", refused", "error": ", failed", "gone": ", the client left before the end"})
 
 _request_log = logging.getLogger("sinchfn.request")
+
+
+def await_start(invocation: Invocation) -> None:
+    """503 as long as the function's start-up functions cannot be run, where the server has not done so."""
+    refuse_unstarted(invocation.function)
+
+
+def refuse_unstarted(function: Function) -> None:
+    """503 as long as the function has not started in this process, and cannot."""
+    if not function.lifecycle.is_ready and (reason := function.lifecycle.why_not(function)):
+        raise ServiceUnavailable(reason, retry_after=int(RETRY))
 
 
 def read_body(invocation: Invocation) -> None:
@@ -110,9 +122,10 @@ def _usage_of(invocation: Invocation) -> UsageRecord:
         status=invocation.status,
         outcome=invocation.outcome,
         duration_ms=round(invocation.milliseconds, 3),
-        request_bytes=invocation.incoming.size,
+        request_bytes=invocation.request_bytes,
         response_bytes=invocation.response_bytes,
         call_id=invocation.call_id,
+        stream=invocation.stream,
     )
 
 
@@ -170,7 +183,7 @@ def guarded(hook: Hook) -> Hook:
 
 #: Before the handler. A hook that raises an HTTP error ends the request with it. (The request id is made with the
 #: Invocation, so that the first of these can already answer with it.)
-BEFORE = (read_body, verify_signature, check_basic_auth, parse_payload)
+BEFORE = (await_start, read_body, verify_signature, check_basic_auth, parse_payload)
 
 #: After the answer is made, whatever came of the handler. None of these can fail the call.
 AFTER = tuple(map(guarded, (end_request, settle_claim, record_usage, add_headers, log_request)))

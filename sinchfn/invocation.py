@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from .injection import Scope
 from .requests import FunctionRequest, Incoming
 from .routing import Route
 from .services.usage import UsageRecord
+from .sockets.websocket import SocketStatistics
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -55,6 +57,7 @@ class Invocation:
         "_app",
         "_arguments",
         "_call_id",
+        "_close_code",
         "_context",
         "_event_name",
         "_export",
@@ -68,6 +71,7 @@ class Invocation:
         "_response",
         "_route",
         "_settle",
+        "_statistics",
         "_streamed_bytes",
         "_timestamp",
         "_usage",
@@ -95,6 +99,8 @@ class Invocation:
         self._response: Response | None = None
         self._usage: UsageRecord | None = None
         self._streamed_bytes = 0
+        self._statistics: SocketStatistics | None = None
+        self._close_code: int | None = None
 
     @property
     def app(self) -> Flask:
@@ -220,8 +226,22 @@ class Invocation:
         return (time.perf_counter() - self._incoming.started) * 1000
 
     @property
+    def request_bytes(self) -> int:
+        """Length of the body; of a socket, what has come in."""
+        return self._incoming.size if self._statistics is None else self._statistics.bytes_in
+
+    @property
+    def stream(self) -> Mapping[str, int] | None:
+        """What went over a socket, and how it was closed; None for anything else."""
+        if self._statistics is None:
+            return None
+        return {**asdict(self._statistics), "close_code": self._close_code or 0}
+
+    @property
     def response_bytes(self) -> int:
-        """Length of the answer's body; of a streamed one, what has gone out."""
+        """Length of the answer's body; of a streamed one and of a socket, what has gone out."""
+        if self._statistics is not None:
+            return self._statistics.bytes_out
         if self._response is None:
             return 0
         if not self._response.is_streamed:
@@ -271,6 +291,14 @@ class Invocation:
     def _stream(self, size: int) -> None:
         """So many bytes more of a streamed answer have gone out."""
         self._streamed_bytes += size
+
+    def _count(self, statistics: SocketStatistics) -> None:
+        """It is a socket, and what goes over it is counted here."""
+        self._statistics = statistics
+
+    def _close(self, code: int | None) -> None:
+        """Its socket was closed with this code."""
+        self._close_code = code
 
     def _end(self) -> None:
         """The request is over: what was opened through its context is closed."""

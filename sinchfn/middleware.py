@@ -6,20 +6,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from .coroutines import awaited
 from .init import Middleware
 from .invocation import Invocation
 
 #: Calls the handler, or what is around it; gives what it returned, or something to be awaited.
 Inner = Callable[[Invocation], Any]
-
-
-def awaited(value: Any) -> Any:
-    """`value`, or what it comes to if it is to be awaited."""
-    if not inspect.isawaitable(value):
-        return value
-    from .coroutines import run_async  # asyncio is a tenth of the time to the first answer
-
-    return run_async(value)
 
 
 def wrapped(handler: Inner, middleware: tuple[Middleware, ...]) -> Inner:

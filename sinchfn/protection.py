@@ -10,6 +10,7 @@ from .config import FunctionConfig
 from .credentials import decode_secret
 from .errors import ConfigError, FunctionError, did_you_mean
 from .exports import Export, Exports, Kind
+from .runtime import DeclaredSocket
 from .signatures import (
     VARIABLES,
     ApplicationScheme,
@@ -168,3 +169,23 @@ def closed_warnings(basic: BasicAuth, gated: frozenset[str], entries: Entries) -
         f"auth protects {named}, but no user is set, so every call to it is refused. "
         "Set ADMIN_USER and ADMIN_PASSWORD, or PROJECT_ID_API_KEY and PROJECT_ID_API_SECRET."
     ]
+
+
+def open_sockets(sockets: tuple[DeclaredSocket, ...], key: bytes | None, config: FunctionConfig) -> list[str]:
+    """A warning for protected sockets that nothing protects, as there is no secret to sign their tokens with.
+
+    :raises ConfigError: the same, in production.
+    """
+    paths = ", ".join(socket.path for socket in sockets if socket.is_protected)
+    if key is not None or not paths:
+        return []
+    if config.is_development:
+        return [
+            f"Anybody who knows the URL can connect to {paths}: there is no secret to sign the tokens of streams with. "
+            "Set VOICE_APPLICATION_SECRET or SINCHFN_STREAM_SECRET; without one, production refuses to start."
+        ]
+    raise ConfigError(
+        f"{paths} is protected by a token in its URL, and there is no secret to sign it with. Set "
+        "VOICE_APPLICATION_SECRET or SINCHFN_STREAM_SECRET, or open the path to anybody: "
+        "runtime.on_websocket(path, fn, protected=False)."
+    )

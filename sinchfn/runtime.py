@@ -2,24 +2,78 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+
+from .errors import FunctionError, did_you_mean, snake_case
+from .places import place_of
 
 if TYPE_CHECKING:
     from .config import FunctionConfig
     from .injection import ServiceRegistry
 
+Hook = TypeVar("Hook", bound=Callable[..., Any])
+
+#: What a function may use.
+OFFERED = ("on_startup", "on_shutdown", "on_websocket", "services", "config")
+
+#: The ways to ask for the same thing that the other runtimes have.
+SHAPES = {"on_startup": "fn(context)", "on_shutdown": "fn(context)", "on_websocket": "fn(ws, request)"}
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessHook:
+    """A function that is to run when a process starts, or ends."""
+
+    #: ``function(context)``, or without it
+    function: Callable[..., Any]
+    takes_context: bool
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredSocket:
+    """A path at which the function takes WebSockets."""
+
+    #: below the function's mount; may have variables, as a route of Flask's
+    path: str
+    #: ``handler(ws, request)``, and the variables by their names
+    handler: Callable[..., Any]
+    is_protected: bool
+
+    @property
+    def name(self) -> str:
+        return getattr(self.handler, "__name__", type(self.handler).__name__)
+
 
 class SinchRuntime:
-    """What ``setup(runtime)`` gets, once, when the function is loaded.
+    """What ``setup(runtime)`` gets, once, when the function is loaded::
+
+        def setup(runtime):
+            runtime.on_startup(warm_up)
+
+            @runtime.on_websocket("/stream")
+            def stream(ws, request):
+                for message in ws:
+                    ws.send(message)
 
     Narrow on purpose: nothing of it leads to the Flask app or its middleware.
     """
 
-    __slots__ = ("_config", "_services")
+    __slots__ = ("_config", "_is_over", "_services", "_shutdown", "_sockets", "_startup")
 
     def __init__(self, services: ServiceRegistry, config: FunctionConfig) -> None:
         self._services = services
         self._config = config
+        self._startup: list[ProcessHook] = []
+        self._shutdown: list[ProcessHook] = []
+        self._sockets: list[DeclaredSocket] = []
+        self._is_over = False
 
     @property
     def services(self) -> ServiceRegistry:
@@ -31,10 +85,98 @@ class SinchRuntime:
         """The function's settings and variables."""
         return self._config
 
+    def on_startup(self, function: Hook) -> Hook:
+        """Run ``function(context)`` in every worker process before it takes its first request. Also a decorator.
+
+        In the order of registration; async ones are run to their end. One that raises stops the worker, and gunicorn
+        with it, under the hooks of our ``gunicorn.conf.py``. In any other server it runs before the first request is
+        answered, and while it fails every request is answered 503. The function need not take the context.
+
+        :raises FunctionError: it cannot be called so.
+        """
+        self._startup.append(self._process_hook("on_startup", function))
+        return function
+
+    def on_shutdown(self, function: Hook) -> Hook:
+        """Run ``function(context)`` in every worker process that ends, in reverse order. Also a decorator.
+
+        After its sockets were closed and its requests answered. Only in a process whose start-up functions have run;
+        one that raises is logged, and the others run all the same.
+
+        :raises FunctionError: it cannot be called so.
+        """
+        self._shutdown.append(self._process_hook("on_shutdown", function))
+        return function
+
+    @overload
+    def on_websocket(self, path: str, function: Hook, *, protected: bool = True) -> Hook: ...
+    @overload
+    def on_websocket(self, path: str, *, protected: bool = True) -> Callable[[Hook], Hook]: ...
+    def on_websocket(self, path: str, function: Any = None, *, protected: bool = True) -> Any:
+        """Take WebSockets at `path` with ``function(ws, request)``; see :class:`~sinchfn.WebSocket`.
+
+        Variables in the path, as in Flask (``/rooms/<int:id>``), come as keyword arguments. Without `function` it is a
+        decorator.
+
+        :param path: below the function's mount, with a slash at its begin.
+        :param protected: take only sockets with the token that ``connect_stream(path)`` writes into the URL: once,
+            within 120 seconds. False opens the path to anybody.
+        :raises FunctionError: no path, or nothing to call. What does not fit together is told when all is read.
+        """
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise FunctionError(
+                "on_websocket takes a path that begins with a slash, and a function: "
+                f'runtime.on_websocket("/stream", stream); found {path!r:.60}.'
+            )
+        self._refuse_late("on_websocket")
+        if function is None:
+            return lambda given: self.on_websocket(path, given, protected=protected)
+        if not _takes(function, 2, "<" in path):
+            raise _misfit("on_websocket", function)
+        if any(known.path == path for known in self._sockets):
+            raise FunctionError(f"Two functions take the sockets at {path}: give one of them another path.")
+        self._sockets.append(DeclaredSocket(path, function, protected))
+        return function
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(f"the runtime has no {name} in this version of sinchfn: it has services and config")
+            close = did_you_mean(snake_case(name).replace("web_socket", "websocket"), OFFERED)
+            raise AttributeError(f"the runtime has no {name}.{close or ' It has ' + ', '.join(OFFERED) + '.'}")
+
+    def _process_hook(self, name: str, function: Any) -> ProcessHook:
+        self._refuse_late(name)
+        for arity in (1, 0):
+            if _takes(function, arity):
+                return ProcessHook(function, takes_context=bool(arity))
+        raise _misfit(name, function)
+
+    def _refuse_late(self, name: str) -> None:
+        if self._is_over:
+            raise FunctionError(f"runtime.{name} is for setup(runtime), while it runs: by now the function is set up.")
 
     def __repr__(self) -> str:
         return f"<SinchRuntime of {self._config.function_name}>"
+
+
+def _takes(function: object, arity: int, more: bool = False) -> bool:
+    """Whether it can be called with so many arguments (and, perhaps, named ones besides)."""
+    if not callable(function) or inspect.isclass(function):
+        return False
+    try:
+        signature = inspect.signature(function)
+        (signature.bind_partial if more else signature.bind)(*[None] * arity)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, without a signature to look at
+        return True
+    return True
+
+
+def _misfit(name: str, function: object) -> FunctionError:
+    found = f"{function!r:.60}"
+    if inspect.isclass(function):
+        found = f"the class {function.__name__}"
+    elif callable(function):
+        found = f"{getattr(function, '__name__', '')}{inspect.signature(function)} ({place_of(function)})"
+    return FunctionError(f"runtime.{name} takes a function, {SHAPES[name]}; found {found}.")

@@ -8,14 +8,14 @@ from types import ModuleType
 from typing import Any
 
 from .config import FunctionConfig
+from .coroutines import awaited
 from .errors import FunctionError, StartupError
 from .exports import DeclaredRoute, mapped_route
 from .init import Middleware, SinchApplication, SinchFunctionInit, find_init
 from .injection import ServiceContainer, ServiceRegistry
 from .loading import cause_of, folder_of
-from .middleware import awaited
 from .places import place_of
-from .runtime import SinchRuntime
+from .runtime import DeclaredSocket, ProcessHook, SinchRuntime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,9 @@ class Registered:
     routes: tuple[DeclaredRoute, ...]
     middleware: tuple[Middleware, ...]
     has_landing_page: bool
+    startup: tuple[ProcessHook, ...]
+    shutdown: tuple[ProcessHook, ...]
+    sockets: tuple[DeclaredSocket, ...]
 
 
 def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConfig) -> Registered:
@@ -36,14 +39,19 @@ def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConf
     init = _step(module, "The init class", lambda: find_init(module)) or SinchFunctionInit()
     name = type(init).__name__
     _step(module, f"{name}.configure_services", lambda: init.configure_services(services, config))
+    runtime = SinchRuntime(services, config)
     setup = getattr(module, "setup", None)
     if callable(setup):
-        _step(module, f'"setup" ({place_of(setup)})', lambda: setup(SinchRuntime(services, config)))
+        _step(module, f'"setup" ({place_of(setup)})', lambda: setup(runtime))
+    runtime._is_over = True
     _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
     return Registered(
         tuple(mapped_route(*mapped) for mapped in application._mapped),
         tuple(application._middleware),
         bool(application.landing_page_enabled),
+        tuple(runtime._startup),
+        tuple(runtime._shutdown),
+        tuple(runtime._sockets),
     )
 
 

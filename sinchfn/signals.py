@@ -79,6 +79,7 @@ after_request = PlatformSignal("after_request", doc="after a handler")
 handler_failed = GuardedSignal("handler_failed", doc="a handler raised")
 #: a usage record was made; also carries ``record``
 usage_recorded = GuardedSignal("usage_recorded", doc="a usage record was made")
-#: a socket was opened, and closed; there to be connected to, and not sent before this package serves sockets
+#: a socket was opened; sent on a thread of its own, before its handler is called
 websocket_opened = GuardedSignal("websocket_opened", doc="a socket was opened")
+#: a socket was closed and recorded (``invocation.usage``); also on a thread that may wait
 websocket_closed = GuardedSignal("websocket_closed", doc="a socket was closed")

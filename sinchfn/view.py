@@ -6,19 +6,20 @@ import logging
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from flask import Flask, Request, Response, request, send_file
+from flask import Flask, Response, send_file
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from .address import public_base
 from .dispatch import run
 from .exports import CALLBACKS
 from .function import Function
-from .hooks import refuse_strangers
+from .hooks import refuse_strangers, refuse_unstarted
 from .invocation import Invocation
 from .landing import landing_page
-from .requests import Incoming
+from .requests import Incoming, flask_request
 from .responses import HTML, error_response, json_response, make_response
 from .routing import UNREADABLE, route, segments_of
+from .websockets import refuse_handshake, socket_at
 
 _log = logging.getLogger("sinchfn")
 
@@ -37,7 +38,7 @@ class FunctionView:
         self._limit: int = function.config["SINCHFN_MAX_BODY"]
 
     def __call__(self, path: str = "") -> Response:
-        incoming = Incoming(_flask_request(), path, self._limit)
+        incoming = Incoming(flask_request(), path, self._limit)
         event = self._event(incoming)
         found = route(incoming.method, path, event, self.function.exports)
         if found is None:
@@ -60,7 +61,7 @@ class FunctionView:
         return event.lower() if isinstance(event, str) else None
 
     def _without_export(self, incoming: Incoming) -> Response:
-        make = self._file(incoming) or self._built_in(incoming)
+        make = self._file(incoming) or self._socket(incoming) or self._built_in(incoming)
         if make is None:
             return self._not_found(incoming)
         if incoming.method not in READING:
@@ -85,13 +86,28 @@ class FunctionView:
 
         return send
 
+    def _socket(self, incoming: Incoming) -> Callable[[], Response] | None:
+        """What is answered to a request that comes to the path of a socket, and is no handshake."""
+        if socket_at(self.function, incoming.path) is None:
+            return None
+
+        def refuse() -> Response:
+            refuse_handshake(incoming.environ)
+            raise NotFound  # a handshake that Werkzeug took for none
+
+        return refuse
+
     def _built_in(self, incoming: Incoming) -> Callable[[], Response] | None:
         segments = segments_of(incoming.path)
         if segments == ["health"] and not incoming.path.endswith("/"):
-            return lambda: json_response(200, {"status": "ok"})
+            return self._health
         if not segments and self.function.has_landing_page and not self._awaits_event(incoming):
             return lambda: make_response(200, self._landing_page(incoming).encode(), HTML)
         return None
+
+    def _health(self) -> Response:
+        refuse_unstarted(self.function)
+        return json_response(200, {"status": "ok"})
 
     def _landing_page(self, incoming: Incoming) -> str:
         return landing_page(self.function, self.function.redact(public_base(incoming.environ, self.function)))
@@ -139,12 +155,6 @@ class FunctionView:
             if near:
                 return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?'
         return ""
-
-
-def _flask_request() -> Request:
-    # The object behind the proxy: each look through the proxy costs as much as a dict look-up in the environ.
-    found: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return found
 
 
 class HostNotFound(NotFound):

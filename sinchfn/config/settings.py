@@ -189,6 +189,18 @@ def _header_secret(text: str) -> str:
     return text.strip()
 
 
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+
+
+def _origins(text: str) -> str:
+    """The origins, in lower case, with one comma between them."""
+    origins = [part.strip().lower() for part in text.split(",") if part.strip()]
+    wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
+    if wrong or not origins:
+        raise ValueError("it takes origins such as https://app.example.com, with commas between them, or *.")
+    return ",".join(origins)
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One variable that sinchfn reads."""
@@ -234,12 +246,13 @@ SETTINGS = (
     Setting("SINCHFN_SVAML", "what is done with faulty SVAML", _one_of("strict", "warn"), "warn", "strict"),
     Setting("SINCHFN_VOICE_ERROR_MESSAGE", "said to the caller when a voice handler fails"),
     Setting("SINCHFN_STREAM_SECRET", "signs the URLs of audio streams; default: derived from the application secret"),
+    Setting("SINCHFN_WS_ORIGINS", "browser origins that may open sockets, with commas between them; or *", _origins),
+    Setting("SINCHFN_WS_MAX_SOCKETS", "sockets that one process carries at most", _whole(0, 100_000), "400"),
+    Setting("SINCHFN_WS_MAX_MESSAGE", "largest message of a socket, in bytes", _bytes(1, 1 << 32), "1048576"),
+    Setting("SINCHFN_WS_PING", "seconds of silence until a peer is asked for a sign of life", _whole(1, 3600), "20"),
     Setting("SINCHFN_LOG_FORMAT", "text or json", _one_of("text", "json"), "json", "text"),
     Setting("SINCHFN_LOG_LEVEL", "least level that is logged", _level, "INFO"),
 )
-
-#: Settings of services that this version does not have yet.
-NOT_YET = ("SINCHFN_WS_ORIGINS",)
 
 #: Where the function is. It is no setting of the function, for its own files cannot say where they are.
 LOCATION = "SINCHFN_FUNCTION"

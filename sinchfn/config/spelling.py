@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from ..errors import did_you_mean
 from ..redaction import is_secret
-from .settings import LOCATION, NOT_YET, SETTINGS
+from .settings import LOCATION, SETTINGS
 
 #: How much of a name must agree for it to be taken for a misspelt setting of the platform. The ``SINCHFN_`` ones need
 #: less, for there the prefix says whose they are.
@@ -39,8 +39,6 @@ def misspelt_secrets(env: Iterable[str]) -> frozenset[str]:
 
 def _sentence(name: str, env: Mapping[str, str]) -> str | None:
     capitals = name.upper()
-    if name in NOT_YET:
-        return f"{name} is set, but nothing reads it in this version."
     if capitals != name and capitals in _KNOWN:
         return f"{name} is set, but names are told apart by case: the setting is {capitals}."
     if capitals.startswith("SINCHFN_"):

@@ -24,6 +24,10 @@ class Kind(StrEnum):
     VOICE = "voice"
     WEBHOOK = "webhook"
     HTTP = "http"
+    #: a WebSocket
+    WEBSOCKET = "websocket"
+    #: the start or the end of a process
+    PROCESS = "process"
 
 
 class Reads(StrEnum):

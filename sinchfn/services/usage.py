@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
@@ -28,7 +30,7 @@ class UsageRecord:
     request_id: str
     function: str
     handler: str
-    #: ``voice``, ``webhook`` or ``http``
+    #: ``voice``, ``webhook``, ``http`` or ``websocket``
     kind: str
     method: str
     #: without the query
@@ -36,17 +38,19 @@ class UsageRecord:
     #: HTTP status of the answer
     status: int
     #: ``ok``, ``refused`` (the platform hooks said no), ``error`` (the handler failed) or ``gone`` (the client left
-    #: before a streamed answer was through)
+    #: before a streamed answer was through, or went from a socket without closing it)
     outcome: str
-    #: from the first look at the request to the end of the answer, in milliseconds
+    #: from the first look at the request to the end of the answer, or of the socket, in milliseconds
     duration_ms: float
     request_bytes: int
     response_bytes: int
     call_id: str | None = None
+    #: of a socket: ``frames_in frames_out bytes_in bytes_out gaps late close_code``; see :class:`SocketStatistics`
+    stream: Mapping[str, int] | None = None
 
     def to_json(self) -> str:
         """One line of JSON, keys in the order of the fields."""
-        return _LINE % (
+        line = _LINE % (
             _quote(self.time),
             _quote(self.request_id),
             _quote(self.function),
@@ -61,10 +65,11 @@ class UsageRecord:
             self.response_bytes,
             "null" if self.call_id is None else _quote(self.call_id),
         )
+        return line if self.stream is None else f'{line[:-1]},"stream":{json.dumps(self.stream)}}}'
 
 
 # Written field by field: this runs in every request, and a JSON encoder takes four times as long.
-_LINE = "{" + ",".join(f'"{field.name}":%s' for field in fields(UsageRecord)) + "}"
+_LINE = "{" + ",".join(f'"{field.name}":%s' for field in fields(UsageRecord) if field.name != "stream") + "}"
 
 
 class Ledger(Forkable):

@@ -1,19 +1,39 @@
-"""URLs of audio streams: where ``connectStream`` sends a call's audio, with a token that lets it in."""
+"""URLs of audio streams: where ``connectStream`` sends a call's audio, with a token that lets it in once."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
 
-from itsdangerous import URLSafeSerializer
+from itsdangerous import BadData, URLSafeSerializer
 
 #: How long a stream URL may be used after it was handed out, in seconds.
 TOKEN_LIFETIME = 120
 
 #: The query parameter that carries the token.
 TOKEN_PARAMETER = "token"  # noqa: S105 - the name of a parameter, not a secret
+
+#: Longest token that is looked at, in characters: one of a path and a call id is a few hundred.
+TOKEN_LIMIT = 4096
+
+
+class TokenError(Exception):
+    """A token lets nobody in. The message says why, for the log; never for the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamToken:
+    """What a token says, once it is known to be ours."""
+
+    #: the call whose callback handed it out
+    call_id: str | None
+    #: what is used up with it
+    once: str
 
 
 def stream_key(stream_secret: str | None, application_secret: bytes | None) -> bytes | None:
@@ -25,20 +45,64 @@ def stream_key(stream_secret: str | None, application_secret: bytes | None) -> b
     return None
 
 
-def stream_url(base: str, path: str, call_id: str | None, key: bytes | None) -> str:
+def stream_url(base: str, path: str, call_id: str | None, key: bytes | None, mount: str = "") -> str:
     """The ``wss://`` URL of a stream path (``ws://`` if `base` is plain ``http://``).
 
     The token holds the path, the call id, the time it expires and a number for its single use. Without a key there is
     no token.
+
+    :param mount: where the function is mounted: two functions with one secret take no tokens of each other.
     """
     url = base.replace("http", "ws", 1) + path
     if key is None:
         return url
     claims = {
-        "path": path.partition("?")[0],
+        "path": mount + path.partition("?")[0],
         "call": call_id,
         "expires": int(time.time()) + TOKEN_LIFETIME,
         "once": secrets.token_hex(8),
     }
-    token = URLSafeSerializer(key, salt="sinchfn.stream").dumps(claims)
+    token = _serializer(key).dumps(claims)
     return f"{url}{'&' if '?' in path else '?'}{TOKEN_PARAMETER}={token}"
+
+
+def read_token(token: str | None, path: str, key: bytes, mount: str = "") -> StreamToken:
+    """What a token says, if it is ours, for this path and not too old. Whether it was used before is for the caller.
+
+    :param path: below the mount, decoded.
+    :raises TokenError: it is not.
+    """
+    if not token:
+        raise TokenError("the URL has no token")
+    if len(token) > TOKEN_LIMIT:
+        raise TokenError("the token is too long")
+    try:
+        claims = _serializer(key).loads(token)
+        made_for, call_id, once = unquote(claims["path"]), claims["call"], str(claims["once"])
+        expires = float(claims["expires"])
+    except (BadData, ValueError, KeyError, TypeError, RecursionError):
+        raise TokenError("the token was not signed with this function's secret, or was changed") from None
+    if expires < time.time():
+        raise TokenError(f"the token expired {time.time() - expires:.0f} s ago; it holds for {TOKEN_LIFETIME} s")
+    if made_for != mount + path:
+        raise TokenError(f"the token is for {made_for}")
+    return StreamToken(call_id if isinstance(call_id, str) else None, once)
+
+
+def token_in(query: str) -> str | None:
+    """The token in a query string; None if there is none, or more than one."""
+    found = [part.partition("=") for part in query.split("&")]
+    tokens = [unquote_plus(value) for name, _, value in found if name == TOKEN_PARAMETER]
+    return tokens[0] if len(tokens) == 1 else None
+
+
+def without_token(url: str) -> str:
+    """A URL, or its query string, with the value of the token taken out."""
+    return _TOKEN.sub(r"\1", url)
+
+
+_TOKEN = re.compile(rf"((?:^|[?&]){TOKEN_PARAMETER}=)[^&#\s\"']*")
+
+
+def _serializer(key: bytes) -> URLSafeSerializer:
+    return URLSafeSerializer(key, salt="sinchfn.stream")

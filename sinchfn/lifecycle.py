@@ -1,0 +1,195 @@
+"""Lifecycle: what a function does when a process starts to serve it, and when that ends."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import secrets
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .config import FunctionConfig
+from .context import FunctionContext
+from .coroutines import awaited
+from .errors import StartupError, sentence_of
+from .exports import Export, Kind
+from .forks import Forkable, across_forks
+from .places import place_of
+from .services.logs import bound_to
+
+if TYPE_CHECKING:
+    from .function import Function
+    from .injection import Scope
+    from .runtime import ProcessHook
+
+#: Seconds until a start-up function that failed is tried again, where there is nobody to stop for it.
+RETRY = 5.0
+
+#: Seconds that the handlers of sockets get to end, where the server has not told that the process ends.
+AT_EXIT = 3.0
+
+_log = logging.getLogger("sinchfn")
+
+
+class Lifecycle(Forkable):
+    """The start and the end of one function in one process. A forked process starts anew.
+
+    :param startup: run in this order before the first request.
+    :param shutdown: run in reverse order at the end.
+    """
+
+    def __init__(self, startup: tuple[ProcessHook, ...], shutdown: tuple[ProcessHook, ...]) -> None:
+        self._startup = startup
+        self._shutdown = shutdown
+        self._lock = threading.Lock()
+        #: whether requests may come: looked at in every one of them
+        self.is_ready = False
+        self._done = 0
+        self._failed_at = 0.0
+        #: called first when the process ends
+        self._at_stop: list[Callable[[float], None]] = []
+        self._function: Callable[[], Function | None] = lambda: None
+        across_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self.is_ready, self._done = False, 0
+
+    def bind(self, function: Function) -> None:
+        """It is the life of `function`, which is served from now on."""
+        self._function = weakref.ref(function)
+        _served.append(weakref.ref(self, _served.remove))
+
+    def at_stop(self, function: Callable[[float], None]) -> None:
+        """Call ``function(patience)`` before the shutdown functions: it closes what is open."""
+        self._at_stop.append(function)
+
+    def start(self) -> None:
+        """Run the start-up functions, unless that has been done in this process.
+
+        :raises StartupError: one of them failed. Those before it are not run again when it is tried again.
+        """
+        with self._lock:
+            function = self._function()
+            if self.is_ready or function is None:
+                return
+            while self._done < len(self._startup):
+                self._run_startup(self._startup[self._done], function)
+                self._done += 1
+            self._failed_at = 0.0
+            self.is_ready = True
+
+    def _run_startup(self, hook: ProcessHook, function: Function) -> None:
+        try:
+            _run(hook, function, "startup")
+        except BaseException as error:  # also sys.exit(): it must not pass for a start
+            self._failed_at = time.monotonic()
+            raise StartupError(
+                f"The start-up function {hook.name} ({place_of(hook.function)}) failed: {sentence_of(error)}"
+            ) from error
+
+    def why_not(self, function: Function) -> str | None:
+        """Start if that is still to be done; a sentence for the caller if it cannot be.
+
+        For servers that do not tell when a process starts. One that failed is tried again, but not in every request.
+        """
+        if self._failed_at and time.monotonic() - self._failed_at < RETRY:
+            return "The function has not started yet."
+        try:
+            self.start()
+        except StartupError as error:
+            _log.error("%s", function.redact(str(error)), exc_info=error.__cause__)
+            return "The function could not start."
+        # Those servers do not tell either when it ends. Once is enough, for all functions.
+        atexit.unregister(stop_all)
+        atexit.register(stop_all, AT_EXIT)
+        return None
+
+    def close_sockets(self, patience: float) -> None:
+        """Close what is open, and wait so many seconds for its handlers to end."""
+        for close in self._at_stop:
+            close(patience)
+
+    def stop(self, patience: float) -> None:
+        """Close what is open and run the shutdown functions, once, if the start-up functions were run."""
+        self.close_sockets(patience)
+        with self._lock:
+            is_ours, self.is_ready = self.is_ready, False
+        function = self._function()
+        for hook in reversed(self._shutdown):
+            if is_ours and function is not None:
+                _run_guarded(hook, function)
+
+
+#: What is served by this process. Of the module, because a process starts and ends for all functions in it.
+_served: list[weakref.ref[Lifecycle]] = []
+
+
+def _each() -> list[Lifecycle]:
+    return [lifecycle for served in list(_served) if (lifecycle := served()) is not None]
+
+
+def start_all() -> None:
+    """Start everything that this process serves.
+
+    :raises StartupError: a start-up function failed.
+    """
+    for lifecycle in _each():
+        lifecycle.start()
+
+
+def stop_all(patience: float) -> None:
+    """End everything that this process serves: close its sockets, run its shutdown functions."""
+    for lifecycle in _each():
+        lifecycle.stop(patience)
+
+
+def close_all_sockets(patience: float) -> None:
+    """Close the sockets of everything that this process serves."""
+    for lifecycle in _each():
+        lifecycle.close_sockets(patience)
+
+
+def _run(hook: ProcessHook, function: Function, name: str) -> None:
+    occasion = ProcessOccasion(function, hook.name, name)
+    with bound_to(occasion):
+        try:
+            awaited(hook.function(occasion.context) if hook.takes_context else hook.function())
+        finally:
+            occasion.context._end()
+
+
+def _run_guarded(hook: ProcessHook, function: Function) -> None:
+    try:
+        _run(hook, function, "shutdown")
+    except BaseException as error:  # the others have to run all the same
+        _log.error("The shutdown function %s raised %s", hook.name, sentence_of(error), exc_info=error)
+
+
+class ProcessOccasion:
+    """What a context is made for that belongs to no request: the start or the end of a process."""
+
+    def __init__(self, function: Function, handler_name: str, name: str) -> None:
+        self.function = function
+        self.handler_name = handler_name
+        self.request_id = f"{name}-{secrets.token_hex(8)}"
+        self.timestamp = datetime.now(UTC)
+        self.call_id: str | None = None
+        self.outcome = "ok"
+        self.export = Export(handler_name, Kind.PROCESS)
+        self.context = FunctionContext(self)
+
+    def _new_scope(self) -> Scope:
+        given: dict[type, Any] = {
+            FunctionContext: self.context,
+            FunctionConfig: self.function.config,
+            logging.Logger: self.context.log,
+        }
+        return self.function.services.scope(given)
+
+    def __repr__(self) -> str:
+        return f"<{self.request_id} of {self.handler_name}>"

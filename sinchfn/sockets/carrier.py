@@ -1,0 +1,255 @@
+"""Carrier: one thread of the process that carries all its sockets whose handlers hold no thread of their own.
+
+It also does for all the others what has to happen in time: pings, closing what does not answer, timers.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import select
+import selectors
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from ..forks import Forkable, across_forks
+from .websocket import Timer
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+_log = logging.getLogger("sinchfn")
+
+#: Seconds between two looks at every socket of the process.
+SWEEP = 0.5
+
+#: What can happen to a connection, as epoll writes it. Whatever else it says, an error or the end, reading will tell.
+READABLE, WRITABLE = 1, 4
+
+
+class Carrier(Forkable):
+    """The thread and what it waits for. It is started with the first socket, and anew in a forked process."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+        across_forks(self)
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._poller: _EpollPoller | _SelectorPoller | None = None
+        #: all sockets of the process, for the sweep
+        self._known: set[Connection] = set()
+        #: those that are waited for, by file descriptor
+        self._carried: dict[int, Connection] = {}
+        self._timers: list[tuple[float, int, _Timer]] = []
+        self._order = count()
+        self._tasks: list[Callable[[], None]] = []
+        self._wakes: tuple[int, int] | None = None
+
+    def after_fork_in_child(self) -> None:
+        # The thread is the parent's, and so are the sockets: what is left here of them is not used any more.
+        self._begin_anew()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the carrier's own thread, which may not wait for anything."""
+        return self._thread is not None and self._thread.ident == threading.get_ident()
+
+    def know(self, connection: Connection) -> None:
+        """Look after `connection` until it is told to `forget` it."""
+        with self._lock:
+            self._known.add(connection)
+            self._start()
+
+    def forget(self, connection: Connection) -> None:
+        """It needs no looking after any more."""
+        with self._lock:
+            self._known.discard(connection)
+
+    def carry(self, connection: Connection) -> None:
+        """From now on its messages are read and handled by this thread."""
+        self._do(lambda: self._take(connection))
+
+    def put_down(self, connection: Connection) -> None:
+        """Wait for it no more. On this thread only."""
+        if self._carried.get(connection.file) is connection and self._poller is not None:
+            del self._carried[connection.file]
+            self._poller.remove(connection.file)
+
+    def await_room(self, connection: Connection) -> None:
+        """Tell it as soon as more can be written."""
+        self._do(lambda: self._await_room(connection))
+
+    def _await_room(self, connection: Connection) -> None:
+        if self._poller is not None and connection.wanted:
+            self._carried[connection.file] = connection
+            self._poller.watch(connection.file, connection.wanted)
+
+    def done_writing(self, connection: Connection) -> None:
+        """All is written. On this thread only."""
+        if self._poller is None or self._carried.get(connection.file) is not connection:
+            return
+        if connection.wanted:
+            self._poller.watch(connection.file, connection.wanted)
+        else:
+            self.put_down(connection)
+
+    def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
+        """Call `function` on this thread, after so many seconds. What it raises is logged."""
+        timer = _Timer(function)
+        entry = (time.monotonic() + seconds, next(self._order), timer)
+        with self._lock:
+            heapq.heappush(self._timers, entry)
+            is_first = self._timers[0] is entry
+            self._start()
+        if is_first and not self.is_current:
+            self._wake()
+        return timer
+
+    def _do(self, task: Callable[[], None]) -> None:
+        if self.is_current:
+            task()
+            return
+        with self._lock:
+            self._tasks.append(task)
+            self._start()
+        self._wake()
+
+    def _start(self) -> None:
+        """With the lock held."""
+        if self._thread is None:
+            self._wakes = wakes = os.pipe()
+            for end in wakes:
+                os.set_blocking(end, False)
+            self._poller = poller = _EpollPoller() if hasattr(select, "epoll") else _SelectorPoller()
+            poller.watch(wakes[0], READABLE)
+            self._thread = threading.Thread(
+                target=self._run, args=(poller, wakes[0]), name="sinchfn-sockets", daemon=True
+            )
+            self._thread.start()
+
+    def _wake(self) -> None:
+        if self._wakes is not None:
+            with suppress(BlockingIOError):  # full: it is being woken already
+                os.write(self._wakes[1], b"\0")
+
+    def _run(self, poller: _EpollPoller | _SelectorPoller, woken: int) -> None:
+        carried = self._carried
+        next_sweep = time.monotonic() + SWEEP
+        while True:
+            for file, events in poller.wait(self._pause(next_sweep)):
+                if (connection := carried.get(file)) is not None:
+                    connection.on_event(events)
+                elif file == woken:
+                    self._run_tasks(file)
+            now = time.monotonic()
+            if self._timers and self._timers[0][0] <= now:
+                self._run_timers(now)
+            if now >= next_sweep:
+                next_sweep = now + SWEEP
+                self._sweep(now)
+
+    def _pause(self, next_sweep: float) -> float:
+        until = next_sweep
+        with self._lock:
+            if self._timers:
+                until = min(until, self._timers[0][0])
+        return max(0.0, until - time.monotonic())
+
+    def _run_tasks(self, file: int) -> None:
+        with suppress(BlockingIOError):
+            os.read(file, 4096)
+        with self._lock:
+            tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            guarded(task)
+
+    def _run_timers(self, now: float) -> None:
+        while True:
+            with self._lock:
+                if not self._timers or self._timers[0][0] > now:
+                    return
+                _, _, timer = heapq.heappop(self._timers)
+            if timer.function is not None:
+                guarded(timer.function)
+
+    def _sweep(self, now: float) -> None:
+        with self._lock:
+            known = list(self._known)
+        for connection in known:
+            guarded(lambda connection=connection: connection.look_after(now))  # type: ignore[misc]
+
+    def _take(self, connection: Connection) -> None:
+        if connection.begin_callbacks() and self._poller is not None:
+            self._carried[connection.file] = connection
+            self._poller.watch(connection.file, connection.wanted)
+
+
+def guarded(function: Callable[[], Any]) -> None:
+    """Call it; what it raises must not end the thread of all sockets."""
+    try:
+        function()
+    except BaseException:
+        _log.exception("What was to happen on the thread of the sockets failed; it goes on.")
+
+
+class _Timer(Timer):
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function: Callable[[], Any] | None = function
+
+    def cancel(self) -> None:
+        self.function = None
+
+
+class _EpollPoller:
+    """Linux."""
+
+    def __init__(self) -> None:
+        epoll = select.epoll()
+        self._epoll = epoll
+        #: pairs of a file descriptor and what happened to it, within so many seconds
+        self.wait = epoll.poll
+
+    def watch(self, file: int, events: int) -> None:
+        try:
+            self._epoll.register(file, events)
+        except FileExistsError:
+            self._epoll.modify(file, events)
+
+    def remove(self, file: int) -> None:
+        with suppress(OSError):  # closed by now
+            self._epoll.unregister(file)
+
+
+class _SelectorPoller:
+    """Where there is no epoll: kqueue on macOS, or what gevent puts in the place of both."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def watch(self, file: int, events: int) -> None:
+        mask = (selectors.EVENT_READ if events & READABLE else 0) | (selectors.EVENT_WRITE if events & WRITABLE else 0)
+        self.remove(file)
+        if mask:
+            self._selector.register(file, mask)
+
+    def remove(self, file: int) -> None:
+        with suppress(KeyError, ValueError, OSError):
+            self._selector.unregister(file)
+
+    def wait(self, seconds: float) -> list[tuple[int, int]]:
+        return [
+            (
+                key.fd,
+                (READABLE if mask & selectors.EVENT_READ else 0) | (WRITABLE if mask & selectors.EVENT_WRITE else 0),
+            )
+            for key, mask in self._selector.select(seconds)
+        ]

@@ -1,0 +1,530 @@
+"""Connection: a WebSocket over a transport."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from ..coroutines import awaited
+from ..errors import ConnectionClosed, sentence_of
+from .carrier import READABLE, WRITABLE, Carrier
+from .frames import (
+    BINARY,
+    CLOSE,
+    FAILED,
+    LOST,
+    NORMAL,
+    PING,
+    PONG,
+    REFUSED,
+    TEXT,
+    FrameError,
+    FrameReader,
+    Message,
+    make_close,
+    make_frame,
+    may_be_sent,
+    read_close,
+)
+from .transports import WAKE, Transport
+from .websocket import Timer, WebSocket
+
+if TYPE_CHECKING:
+    from ..context import FunctionContext
+
+#: Bytes that wait for a peer who reads slowly, before a callback's socket is closed.
+UNSENT_LIMIT = 1 << 20
+
+#: Seconds that a peer gets to answer a close frame, and then to end its side of the connection.
+CLOSE_PATIENCE = 2.0
+
+#: Messages that are read ahead while a blocking handler is busy with something else; then its peer has to wait.
+READ_AHEAD = 64
+
+#: Seconds of a callback after which the log warns of it, and how often it does so for one socket.
+SLOW_CALLBACK, WARN_EVERY = 0.02, 60.0
+
+_log = logging.getLogger("sinchfn")
+
+
+class Connection(WebSocket):
+    """A socket of a real peer.
+
+    It is read either by the thread of its handler, in :meth:`receive`, or by the carrier, in :meth:`on_event`. Writing
+    never waits with the lock held, so every thread may write at any time.
+
+    :param limit: largest message, in bytes.
+    :param ping: seconds of silence after which a ping is sent, and then of no sign of life after which it is closed.
+    """
+
+    def __init__(
+        self, transport: Transport, carrier: Carrier, context: FunctionContext, *, limit: int, ping: float
+    ) -> None:
+        super().__init__()
+        self.transport = transport
+        #: its file descriptor, also when it is closed
+        self.file = transport.fileno()
+        self._carrier = carrier
+        self._context = context
+        self._limit = limit
+        self._ping = ping
+        self._reader = FrameReader(limit)
+        self._feed = self._reader.feed
+        self._inbox: deque[str | bytes] = deque()
+        self._reading = threading.Lock()
+        self._heard = time.monotonic()
+        self._is_pinged = False
+        self._writing = threading.Lock()
+        self._unsent: deque[bytes | memoryview] = deque()
+        self._unsent_size = 0
+        self._is_close_sent = False
+        #: nothing more can come: the peer said so, or is gone
+        self._is_over = False
+        self._deadline = 0.0
+        self._is_carried = False
+        self._on_end: Callable[[], None] | None = None
+        self._warned = -WARN_EVERY
+        #: what a handler or callback raised
+        self.failed_with: BaseException | None = None
+        self.bind()
+
+    @property
+    def context(self) -> FunctionContext:
+        return self._context
+
+    def bind(self) -> None:
+        """What the function gives us is to be run in the context that this is called in, or rather in a copy of it."""
+        self._run: Callable[..., Any] = contextvars.copy_context().run
+        self._is_inside = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the peer went without a close frame."""
+        return self.close_code == LOST
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether its handler has chosen the callback style."""
+        return self._on_message is not None
+
+    # --- reading, in the handler's thread ---------------------------------------------------------------------------
+
+    def receive(self, timeout: float | None = None) -> str | bytes | None:
+        if self._on_message is not None:
+            raise RuntimeError("ws.receive() cannot be used with ws.on_message(fn): messages go to fn.")
+        inbox = self._inbox
+        if not inbox:
+            with self._reading:
+                self._read_until(None if timeout is None else time.monotonic() + timeout)
+        try:
+            return inbox.popleft()
+        except IndexError:
+            if self._is_over or self._is_close_sent:
+                raise self._closed() from None
+            return None
+
+    def _read_until(self, deadline: float | None) -> None:
+        """Read until there is a message, the socket is closed, or the time is over."""
+        inbox, transport = self._inbox, self.transport
+        self._break_off_if_wrong()
+        while not inbox and not self._is_over and not self._is_close_sent:
+            if deadline is None:
+                self._read(transport.read)
+                continue
+            left = deadline - time.monotonic()
+            if transport.is_readable(min(left, WAKE)):
+                self._read(transport.read_now)
+            elif left <= 0:
+                return
+
+    def _read(self, read: Callable[[], bytes | None]) -> bool:
+        """One read; whether it gave anything."""
+        try:
+            data = read()
+        except OSError:
+            data = b""
+        if data is None:
+            return False
+        if not data:
+            self._lose("the peer is gone")
+            return False
+        self._heard = time.monotonic()
+        for message in self._feed(data):
+            self._take(message)
+        if not self._inbox:  # else the handler gets first what came before
+            self._break_off_if_wrong()
+        return True
+
+    def _break_off_if_wrong(self) -> None:
+        if (failure := self._reader.failure) is not None and not self._is_over:
+            self._break_off(failure.code, failure.reason)
+
+    def _take(self, message: Message) -> None:
+        opcode, data = message
+        if opcode in (BINARY, TEXT):
+            if not self._is_close_sent:
+                self._count_in(data)
+                self._inbox.append(data)
+        else:
+            self._take_control(opcode, cast("bytes", data))
+
+    def _count_in(self, data: str | bytes) -> None:
+        statistics = self.statistics
+        statistics.frames_in += 1
+        statistics.bytes_in += len(data) if isinstance(data, bytes) else len(data.encode())
+
+    def _take_control(self, opcode: int, data: bytes) -> None:
+        if opcode == PING and not self._is_close_sent:
+            with suppress(ConnectionClosed):
+                self._send(make_frame(PONG, data))
+        elif opcode == CLOSE and not self._is_over:
+            self._take_close(data)
+
+    def _take_close(self, data: bytes) -> None:
+        try:
+            code, reason = read_close(data)
+        except FrameError as error:
+            self._break_off(error.code, error.reason)
+            return
+        self._say_close(code, reason)
+        self._is_over = True
+
+    def serve(self) -> None:
+        """Read here until the socket is over, and hand each message to the callback: where nobody can carry it."""
+        while not self._is_over:
+            while self._inbox and not self._is_close_sent:
+                self._call(self._inbox.popleft())
+            if self._is_close_sent:
+                return
+            with self._reading:
+                self._read(self.transport.read)
+
+    # --- reading, in the carrier's thread ---------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> int:
+        """What the carrier is to wait for."""
+        if not self.transport.can_be_carried:
+            return 0
+        return (READABLE if self._is_carried else 0) | (WRITABLE if self._unsent else 0)
+
+    def carry(self, on_end: Callable[[], None]) -> None:
+        """From now on its messages go to the callback, on the carrier's thread.
+
+        :param on_end: called once, on a thread of its own, when the socket is closed.
+        """
+        self._on_end = on_end
+        self._carrier.carry(self)
+
+    def begin_callbacks(self) -> bool:
+        """Hand over what came while the handler still ran; whether there is more to wait for."""
+        self._is_carried = True
+        while self._inbox and not self._is_close_sent:
+            self._call(self._inbox.popleft())
+        self._end_if_over()
+        return self._is_carried
+
+    def on_event(self, events: int) -> None:
+        """Something can be read, or written."""
+        if events != READABLE:
+            self._flush_on_carrier()
+        if events == WRITABLE or not self._is_carried:
+            return
+        try:
+            data = self.transport.read_now()
+        except OSError:
+            data = b""
+        if data:
+            self._heard = time.monotonic()
+            for opcode, content in self._feed(data):
+                if opcode < CLOSE:
+                    if not self._is_close_sent:
+                        self._count_in(content)
+                        self._call(content)
+                else:
+                    self._take_control(opcode, cast("bytes", content))
+            if self._reader.failure is None and not self._is_over:
+                return
+            self._break_off_if_wrong()
+        elif data is not None:
+            self._lose("the peer is gone")
+        self._end_if_over()
+
+    def _call(self, data: str | bytes) -> None:
+        began = time.perf_counter()
+        self._is_inside = True
+        try:
+            result = self._run(self._on_message, data)
+            if result is not None:
+                self._run(awaited, result)
+        except ConnectionClosed:
+            pass  # it sent to a peer that is gone; what follows says so
+        except BaseException as error:
+            self._is_inside = False
+            self.fail(error, "callback")
+        self._is_inside = False
+        took = time.perf_counter() - began
+        if took > SLOW_CALLBACK:
+            self._warn_of_slow(took, began)
+
+    def _warn_of_slow(self, took: float, now: float) -> None:
+        if now - self._warned < WARN_EVERY:
+            return
+        self._warned = now
+        self._enter(
+            _log.warning,
+            "A callback of a socket took %.0f ms, and every other socket of this process waited for it. "
+            "Hand what takes long to a thread, or write the handler as a loop over ws.",
+            took * 1000,
+        )
+
+    def _end_if_over(self) -> None:
+        if self._is_over and self._is_carried:
+            self._is_carried = False
+            self._carrier.put_down(self)
+            if self._on_end is not None:
+                threading.Thread(target=self._on_end, name="sinchfn-socket-end", daemon=True).start()
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def send(self, data: str | bytes | bytearray | memoryview) -> None:
+        if isinstance(data, bytes):
+            frame, size = make_frame(BINARY, data), len(data)
+        elif isinstance(data, str):
+            payload = data.encode("utf-8")
+            frame, size = make_frame(TEXT, payload), len(payload)
+        elif isinstance(data, bytearray | memoryview):
+            payload = bytes(data)
+            frame, size = make_frame(BINARY, payload), len(payload)
+        else:
+            raise TypeError(f"ws.send() takes str, for text, or bytes; found {type(data).__name__}.")
+        if not self._send(frame):
+            self._wait_for_room(len(frame))
+        statistics = self.statistics
+        statistics.frames_out += 1
+        statistics.bytes_out += size
+
+    def _send(self, frame: bytes) -> bool:
+        """Write a frame, or keep what cannot be written now; whether all of it went out.
+
+        :raises ConnectionClosed: nothing can be sent any more.
+        """
+        with self._writing:
+            if self._is_close_sent or self._is_over:
+                raise self._closed()
+            try:
+                sent = 0 if self._unsent else self.transport.write(frame)
+            except OSError:
+                sent = -1
+            if sent == len(frame):
+                return True
+            if sent >= 0:
+                self._unsent.append(memoryview(frame)[sent:])
+                self._unsent_size += len(frame) - sent
+                return False
+        self._lose("the peer is gone")
+        raise self._closed()
+
+    def _wait_for_room(self, size: int) -> None:
+        """:param size: of the frame that did not fit."""
+        if self._is_carried or self._carrier.is_current:
+            if self._unsent_size - size > UNSENT_LIMIT:
+                self._give_up_slow()
+            self._carrier.await_room(self)
+            return
+        left, deadline = self._unsent_size, time.monotonic() + self._ping
+        while self._unsent and not self._is_over:
+            self.transport.is_writable(WAKE)
+            self._flush()
+            if self._unsent_size < left:
+                left, deadline = self._unsent_size, time.monotonic() + self._ping
+            elif time.monotonic() > deadline:
+                self._give_up_slow()
+
+    def _give_up_slow(self) -> None:
+        """
+        :raises ConnectionClosed: always.
+        """
+        size = self._unsent_size
+        self._break_off(REFUSED, "reads too slowly")
+        self._enter(
+            _log.warning, "A socket is closed, because its peer reads too slowly: %d bytes waited for it.", size
+        )
+        raise self._closed()
+
+    def _flush(self) -> None:
+        """Write what waits, as far as it goes."""
+        try:
+            with self._writing:
+                while self._unsent:
+                    first = self._unsent[0]
+                    sent = self.transport.write(first)
+                    self._unsent_size -= sent
+                    if sent < len(first):
+                        self._unsent[0] = memoryview(first)[sent:]
+                        return
+                    self._unsent.popleft()
+        except OSError:
+            self._unsent.clear()
+            self._unsent_size = 0
+            self._lose("the peer is gone")
+
+    def _flush_on_carrier(self) -> None:
+        self._flush()
+        if not self._unsent:
+            self._carrier.done_writing(self)
+        self._end_if_over()
+
+    def open(self, answer: bytes) -> None:
+        """Send the answer to the handshake."""
+        with self._writing:
+            self._unsent.append(answer)
+            self._unsent_size += len(answer)
+        self._flush()
+
+    # --- closing ----------------------------------------------------------------------------------------------------
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        if not may_be_sent(code):
+            raise ValueError(f"{code} is no code to close with: it takes 1000-1003, 1007-1014 or 3000-4999.")
+        self._say_close(code, reason or "")
+
+    def _say_close(self, code: int, reason: str) -> None:
+        """Send a close frame, unless one was sent before."""
+        with self._writing:
+            if self._is_close_sent or self._is_over:
+                return
+            self._is_close_sent = True
+            self._deadline = time.monotonic() + CLOSE_PATIENCE
+            if self.close_code is None:
+                self.close_reason, self.close_code = reason, code
+            frame = make_close(code, reason)
+            self._unsent.append(frame)
+            self._unsent_size += len(frame)
+        self._flush()
+        if self._unsent:
+            self._carrier.await_room(self)
+
+    def _break_off(self, code: int, reason: str) -> None:
+        """The peer broke a rule: tell it which, and listen to it no more."""
+        self._say_close(code, reason)
+        self._tell_error(ConnectionClosed(code, reason))
+        self._is_over = True
+
+    def _lose(self, reason: str) -> None:
+        """The peer is gone."""
+        if self.close_code is None:
+            self.close_reason, self.close_code = reason, LOST
+            self._tell_error(ConnectionClosed(LOST, reason))
+        self._is_over = True
+
+    def fail(self, error: BaseException, what: str) -> None:
+        """What the function wrote raised: log it, and close with 1011."""
+        self._enter(_log.error, "The %s of a socket raised %s", what, sentence_of(error), exc_info=error)
+        self.failed_with = error
+        self._say_close(FAILED, "the handler failed")
+        self._tell_error(error)
+
+    def _tell_error(self, error: BaseException) -> None:
+        if self._on_error is not None:
+            self._guarded(self._on_error, error)
+
+    def tell_closed(self) -> None:
+        """Call ``on_close``."""
+        if self._on_close is not None:
+            self._guarded(self._on_close, self.close_code, self.close_reason)
+
+    def _guarded(self, function: Callable[..., Any], *arguments: Any) -> None:
+        try:
+            self._enter(lambda: awaited(function(*arguments)))
+        except BaseException as error:
+            self._enter(_log.error, "A callback of a socket raised %s", sentence_of(error), exc_info=error)
+
+    def _enter(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+        """Call it in the context of the handler: on the carrier's thread, that is; on any other we are in one."""
+        if self._is_inside or not self._carrier.is_current:
+            function(*arguments, **named)
+        else:
+            self._run(function, *arguments, **named)
+
+    def _closed(self) -> ConnectionClosed:
+        return ConnectionClosed(self.close_code or LOST, self.close_reason)
+
+    def finish(self) -> None:
+        """Wait until the peer has answered the close frame, if there is to be an answer. For a thread that may wait."""
+        with self._reading:
+            while not self._is_over and time.monotonic() < self._deadline:
+                if self._unsent:
+                    self._flush()
+                self._read(self.transport.read)
+        self._is_over = True
+
+    def hang_up(self) -> None:
+        """End the connection, and let the peer end it too, so that what was sent still reaches it. May wait."""
+        deadline = time.monotonic() + CLOSE_PATIENCE
+        while self._unsent and self.close_code != LOST and time.monotonic() < deadline:
+            self.transport.is_writable(0.1)
+            self._flush()
+        self.transport.end_writing()
+        with suppress(OSError):
+            while (data := self.transport.read()) != b"" and time.monotonic() < deadline:
+                del data
+        self._carrier.forget(self)
+        self.transport.close()
+
+    # --- in time ----------------------------------------------------------------------------------------------------
+
+    def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
+        return self._carrier.call_later(seconds, lambda: self._run_timer(function))
+
+    def _run_timer(self, function: Callable[[], Any]) -> None:
+        if self.close_code is None:
+            self._guarded(function)
+
+    def look_after(self, now: float) -> None:
+        """What has to happen in time; called every `SWEEP` seconds."""
+        if self._is_over:
+            return
+        if self._is_close_sent:
+            if now > self._deadline:
+                self._is_over = True
+                self.transport.abort()
+                self._end_if_over()
+            return
+        if self._unsent:
+            self._flush()
+        if not self._is_carried:
+            self._read_ahead()
+        self._break_off_if_wrong()
+        self._check_life(now)
+
+    def _read_ahead(self) -> None:
+        """A handler that is busy elsewhere does not see the pings and the close of its peer: see to them here."""
+        if self._reading.acquire(blocking=False):
+            try:
+                while not self._is_over and len(self._inbox) < READ_AHEAD and self._read(self.transport.read_now):
+                    pass
+            finally:
+                self._reading.release()
+
+    def _check_life(self, now: float) -> None:
+        silence = now - self._heard
+        if silence < self._ping:
+            self._is_pinged = False
+        elif not self._is_pinged:
+            self._is_pinged = True
+            with suppress(ConnectionClosed):
+                self._send(make_frame(PING, b""))
+        elif silence > 2 * self._ping and not self._has_unread():
+            self._lose(f"no sign of life for {silence:.0f} s")
+            self.transport.abort()
+            self._end_if_over()
+
+    def _has_unread(self) -> bool:
+        return len(self._inbox) >= READ_AHEAD and self.transport.is_readable(0)

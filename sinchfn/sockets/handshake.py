@@ -1,0 +1,77 @@
+"""The handshake of a WebSocket (RFC 6455 section 4), out of a WSGI environ."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+VERSION = "13"
+
+
+class HandshakeError(Exception):
+    """The request opens no socket; it is to be answered with this status."""
+
+    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+        self.headers = tuple((headers or {}).items())
+
+
+def check_handshake(environ: Mapping[str, Any]) -> None:
+    """
+    :raises HandshakeError: 405, 426 or 400: it is no handshake, or not a right one.
+    """
+    if environ["REQUEST_METHOD"] != "GET":
+        raise HandshakeError(405, "A WebSocket is opened with GET.", {"Allow": "GET"})
+    if not environ.get("HTTP_UPGRADE"):
+        raise HandshakeError(426, "This is a WebSocket: connect to it with ws:// or wss://.", {"Upgrade": "websocket"})
+    if "websocket" not in _tokens(environ, "HTTP_UPGRADE") or "upgrade" not in _tokens(environ, "HTTP_CONNECTION"):
+        raise HandshakeError(400, "The handshake needs the headers Upgrade: websocket and Connection: Upgrade.")
+    if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":
+        raise HandshakeError(400, "The handshake needs HTTP/1.1.")
+    if environ.get("CONTENT_LENGTH") not in (None, "", "0") or environ.get("HTTP_TRANSFER_ENCODING"):
+        raise HandshakeError(400, "The handshake cannot have a body.")
+    if (version := environ.get("HTTP_SEC_WEBSOCKET_VERSION")) != VERSION:
+        found = "there is none" if version is None else "it has another one"
+        headers = {"Sec-WebSocket-Version": VERSION, "Upgrade": "websocket"}
+        raise HandshakeError(426, f"The handshake needs the header Sec-WebSocket-Version: 13; {found}.", headers)
+    if not _is_key(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
+        raise HandshakeError(400, "The handshake needs the header Sec-WebSocket-Key: 16 bytes, as Base64.")
+
+
+def check_origin(environ: Mapping[str, Any], allowed: Collection[str]) -> None:
+    """A browser names the page that connects, and lets any page try. What names none is no browser.
+
+    :raises HandshakeError: 403: the page is not one of `allowed` (``*``: any).
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    if origin is not None and "*" not in allowed and origin.strip().lower() not in allowed:
+        raise HandshakeError(
+            403, "Pages of this origin may not connect. The setting SINCHFN_WS_ORIGINS lists those that may."
+        )
+
+
+def accepting(environ: Mapping[str, Any]) -> bytes:
+    """The answer that opens the socket."""
+    digest = hashlib.sha1(environ["HTTP_SEC_WEBSOCKET_KEY"].strip().encode("latin-1") + GUID)  # noqa: S324 - RFC 6455
+    accept = base64.b64encode(digest.digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+        + accept
+        + b"\r\n\r\n"
+    )
+
+
+def _tokens(environ: Mapping[str, Any], name: str) -> list[str]:
+    return [token.strip().lower() for token in environ.get(name, "").split(",")]
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key.strip(), validate=True)) == 16
+    except ValueError:
+        return False

@@ -1,0 +1,168 @@
+"""WebSocket: what the handler of a socket works with, whatever is under it."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..errors import ConnectionClosed
+from .frames import NORMAL
+
+if TYPE_CHECKING:
+    from ..context import FunctionContext
+
+Callback = TypeVar("Callback", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class SocketStatistics:
+    """What went over a socket: whole messages and their payload, without the frames around it."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    #: of a :class:`~sinchfn.MediaStream`: pauses in the incoming audio, longer than three frames
+    gaps: int = 0
+    #: of a :class:`~sinchfn.MediaStream`: frames that went out more than a frame's length after they were due
+    late: int = 0
+
+
+class Timer(ABC):
+    """Something that is to happen later."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """It is not to happen any more. Too late is fine."""
+
+
+class WebSocket(ABC):
+    """One socket. Its handler chooses between two styles.
+
+    *Blocking*: it loops, ``for message in ws: ws.send(message)``, in a thread of its own, and when it returns the
+    socket is closed with 1000.
+
+    *Callback*: it registers ``ws.on_message(fn)`` and returns. Then no thread is held: one thread of the process calls
+    ``fn(data)`` for each message of all its sockets, so a callback must not block.
+
+    Messages are ``bytes`` (binary) or ``str`` (text). All methods may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        #: id of the call whose callback handed out the URL, by its token; None for an unprotected path
+        self.call_id: str | None = None
+        #: what went over it so far
+        self.statistics = SocketStatistics()
+        #: how it was closed: the code of the first close frame of either side; 1006 if there was none; None while open
+        self.close_code: int | None = None
+        #: the reason that came with it
+        self.close_reason = ""
+        self._on_message: Callable[[Any], Any] | None = None
+        self._on_close: Callable[..., Any] | None = None
+        self._on_error: Callable[..., Any] | None = None
+
+    @property
+    @abstractmethod
+    def context(self) -> FunctionContext:
+        """The context of this socket: cache, storage, log ... until it is closed and its ``on_close`` has run."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can still be sent."""
+        return self.close_code is None
+
+    @abstractmethod
+    def receive(self, timeout: float | None = None) -> str | bytes | None:
+        """The next message; None if none came within `timeout` seconds (0: only what is there; None: no limit).
+
+        What came before the peer closed is given first.
+
+        :raises ConnectionClosed: the socket is closed, by whichever side, or the peer is gone.
+        :raises RuntimeError: messages go to the function that ``on_message`` was given.
+        """
+
+    @abstractmethod
+    def send(self, data: str | bytes | bytearray | memoryview) -> None:
+        """Send one message: text for a str, else binary. Messages of several threads never mix.
+
+        A peer that reads too slowly: outside of callbacks this waits until there is room, at most as long as a peer may
+        be silent (``SINCHFN_WS_PING``); in a callback it cannot wait, and up to 1 MiB is kept. Beyond that the socket
+        is closed with 1008.
+
+        :raises ConnectionClosed: the socket is closed, or has just been closed for that.
+        :raises TypeError: it is neither text nor bytes.
+        """
+
+    @abstractmethod
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Close the socket; nothing can be sent afterwards. Doing it twice is fine. It does not wait for the peer.
+
+        :param code: 1000-1003, 1007-1014 or 3000-4999.
+        :param reason: at most 123 bytes of it go out.
+        :raises ValueError: no close frame may carry this code.
+        """
+
+    @abstractmethod
+    def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
+        """Call `function` after so many seconds, on the thread that runs callbacks. It must not block either."""
+
+    def on_message(self, function: Callback) -> Callback:
+        """Call ``function(data)`` for each message, from when the handler has returned. Also a decorator.
+
+        It must not block: the thread that calls it carries every socket of the process. The log warns of one that takes
+        longer than 20 ms. One that raises closes the socket with 1011.
+        """
+        self._on_message = _with_arguments(function, 1, "on_message")
+        return function
+
+    def on_close(self, function: Callback) -> Callback:
+        """Call ``function(code, reason)`` once the socket is closed, after the last message. Also a decorator.
+
+        It may take fewer arguments, and it may block: it has a thread to itself.
+        """
+        self._on_close = _with_arguments(function, 2, "on_close")
+        return function
+
+    def on_error(self, function: Callback) -> Callback:
+        """Call ``function(error)`` when the socket is about to be closed for an error. Also a decorator.
+
+        `error` is what a callback raised, or a :class:`ConnectionClosed` that says what the peer did wrong, or that it
+        is gone. Like a message's, it must not block.
+        """
+        self._on_error = _with_arguments(function, 1, "on_error")
+        return function
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Messages until the socket is closed or the peer is gone."""
+        while True:
+            try:
+                message = self.receive()
+            except ConnectionClosed:
+                return
+            if message is not None:
+                yield message
+
+
+def _with_arguments(function: Callable[..., Any], most: int, name: str) -> Callable[..., Any]:
+    """`function`, called with as many of its arguments as it takes."""
+    if not callable(function):
+        raise TypeError(f"ws.{name}() takes a function; found {function!r:.60}.")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # written in C, without a signature to look at
+        return function
+    for count in range(most, -1, -1):
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            continue
+        return function if count == most else _shortened(function, count)
+    wanted = {"on_message": "fn(data)", "on_close": "fn(code, reason)", "on_error": "fn(error)"}[name]
+    raise TypeError(f"ws.{name}() takes {wanted}; found {signature}.")
+
+
+def _shortened(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    return lambda *given: function(*given[:count])
