@@ -60,11 +60,19 @@ class Connection(WebSocket):
     never waits with the lock held, so every thread may write at any time.
 
     :param limit: largest message, in bytes.
+    :param is_client: whether this side has opened the socket, and so has to mask what it sends.
     :param ping: seconds of silence after which a ping is sent, and then of no sign of life after which it is closed.
     """
 
     def __init__(
-        self, transport: Transport, carrier: Carrier, context: FunctionContext, *, limit: int, ping: float
+        self,
+        transport: Transport,
+        carrier: Carrier,
+        context: FunctionContext | None = None,
+        *,
+        limit: int,
+        ping: float,
+        is_client: bool = False,
     ) -> None:
         super().__init__()
         self.transport = transport
@@ -74,7 +82,8 @@ class Connection(WebSocket):
         self._context = context
         self._limit = limit
         self._ping = ping
-        self._reader = FrameReader(limit)
+        self._is_client = is_client
+        self._reader = FrameReader(limit, expect_mask=not is_client)
         self._feed = self._reader.feed
         self._inbox: deque[str | bytes] = deque()
         self._reading = threading.Lock()
@@ -96,6 +105,8 @@ class Connection(WebSocket):
 
     @property
     def context(self) -> FunctionContext:
+        if self._context is None:
+            raise RuntimeError("A socket that was opened from this side has no context.")
         return self._context
 
     def bind(self) -> None:
@@ -182,7 +193,7 @@ class Connection(WebSocket):
     def _take_control(self, opcode: int, data: bytes) -> None:
         if opcode == PING and not self._is_close_sent:
             with suppress(ConnectionClosed):
-                self._send(make_frame(PONG, data))
+                self._send(make_frame(PONG, data, mask=self._is_client))
         elif opcode == CLOSE and not self._is_over:
             self._take_close(data)
 
@@ -295,20 +306,19 @@ class Connection(WebSocket):
 
     def send(self, data: str | bytes | bytearray | memoryview) -> None:
         if isinstance(data, bytes):
-            frame, size = make_frame(BINARY, data), len(data)
+            opcode, payload = BINARY, data
         elif isinstance(data, str):
-            payload = data.encode("utf-8")
-            frame, size = make_frame(TEXT, payload), len(payload)
+            opcode, payload = TEXT, data.encode("utf-8")
         elif isinstance(data, bytearray | memoryview):
-            payload = bytes(data)
-            frame, size = make_frame(BINARY, payload), len(payload)
+            opcode, payload = BINARY, bytes(data)
         else:
             raise TypeError(f"ws.send() takes str, for text, or bytes; found {type(data).__name__}.")
+        frame = make_frame(opcode, payload, mask=self._is_client)
         if not self._send(frame):
             self._wait_for_room(len(frame))
         statistics = self.statistics
         statistics.frames_out += 1
-        statistics.bytes_out += size
+        statistics.bytes_out += len(payload)
 
     def _send(self, frame: bytes) -> bool:
         """Write a frame, or keep what cannot be written now; whether all of it went out.
@@ -404,7 +414,7 @@ class Connection(WebSocket):
             self._deadline = time.monotonic() + CLOSE_PATIENCE
             if self.close_code is None:
                 self.close_reason, self.close_code = reason, code
-            frame = make_close(code, reason)
+            frame = make_close(code, reason, mask=self._is_client)
             self._unsent.append(frame)
             self._unsent_size += len(frame)
         self._flush()
@@ -520,7 +530,7 @@ class Connection(WebSocket):
         elif not self._is_pinged:
             self._is_pinged = True
             with suppress(ConnectionClosed):
-                self._send(make_frame(PING, b""))
+                self._send(make_frame(PING, b"", mask=self._is_client))
         elif silence > 2 * self._ping and not self._has_unread():
             self._lose(f"no sign of life for {silence:.0f} s")
             self.transport.abort()
