@@ -24,6 +24,7 @@ from .errors import (
     AgentError,
     CacheError,
     ConfigError,
+    ConnectionClosed,
     DatabaseError,
     ExtraError,
     FunctionError,
@@ -144,7 +145,10 @@ if TYPE_CHECKING:
     from .services.assets import Assets
     from .services.cache import Cache
     from .services.storage import Storage
+    from .sockets import SocketStatistics, WebSocket
     from .voice.client import VoiceClient
+    from .voice.media_stream import MediaStream, StreamFull
+    from .voice.stream_connect import StreamConnect
 
 #: Module -> the names in it that most functions do not need: imported when they are asked for.
 _LATE = {
@@ -212,7 +216,10 @@ _LATE = {
     ".services.assets": ("Assets",),
     ".services.cache": ("Cache",),
     ".services.storage": ("Storage",),
+    ".sockets": ("SocketStatistics", "WebSocket"),
     ".voice.client": ("VoiceClient",),
+    ".voice.media_stream": ("MediaStream", "StreamFull"),
+    ".voice.stream_connect": ("StreamConnect",),
 }
 _MODULE_OF = {name: module for module, names in _LATE.items() for name in names}
 
@@ -241,6 +248,7 @@ __all__ = [
     "ChannelEvent",
     "Choice",
     "ConfigError",
+    "ConnectionClosed",
     "ContactCreateEvent",
     "ContactDeleteEvent",
     "ContactIdentitiesDuplicationEvent",
@@ -271,6 +279,7 @@ __all__ = [
     "ListProduct",
     "ListSection",
     "Media",
+    "MediaStream",
     "MenuBuilder",
     "MenuTemplates",
     "MessageDeliveryEvent",
@@ -299,9 +308,12 @@ __all__ = [
     "SinchVoiceController",
     "SinchfnError",
     "SmartConversationsEvent",
+    "SocketStatistics",
     "StartupError",
     "Storage",
     "StorageError",
+    "StreamConnect",
+    "StreamFull",
     "Svaml",
     "SvamlError",
     "Template",
@@ -309,6 +321,7 @@ __all__ = [
     "UsageRecord",
     "VoiceApiError",
     "VoiceClient",
+    "WebSocket",
     "accepted",
     "bad_request",
     "conflict",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from flask import Flask, Response, request
@@ -10,6 +11,9 @@ from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Ru
 
 #: The mount's root, and everything below it.
 RULES = ("/", "/<sinchfn:path>")
+
+#: Endpoints of our blueprints.
+_OURS = re.compile(r"sinchfn(_[0-9]+)?\.")
 
 View = Callable[[str], Response]
 
@@ -83,6 +87,6 @@ class HostFirst:
         return self._rules
 
     def _is_the_hosts(self, rule: Rule) -> bool:
-        if isinstance(rule.methods, EveryMethod):
+        if isinstance(rule.methods, EveryMethod) or _OURS.match(str(rule.endpoint)):
             return False
         return not self._prefix or rule.rule == self._prefix or rule.rule.startswith(f"{self._prefix}/")

@@ -7,17 +7,20 @@ import logging
 import os
 import shlex
 import shutil
+import signal
+import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import click
 from flask import Flask
 from flask.cli import FlaskGroup
 from flask.helpers import get_debug_flag
-from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, run_simple
+from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, make_server, run_simple
 
 from .app import begin_log, build_app, create_app
 from .assembly import make_function
@@ -27,6 +30,7 @@ from .errors import StartupError
 from .exports import CALLBACKS
 from .invocation import LOGGED_KEY
 from .jsontext import loads
+from .lifecycle import AT_EXIT, start_all, stop_all
 from .loading import default_source, load_function
 from .protection import MAKE
 from .redaction import Redaction, one_line
@@ -46,6 +50,9 @@ SIGNED = (
     "the root and the callbacks",
     *(f"/webhook/{name}" for name in ("conversation", "sms", "elevenlabs", "elevenlabs-init")),
 )
+
+#: Status of a process that ended because a file changed: Werkzeug's.
+RELOAD = 3
 
 #: What ``sinchfn dev`` watches besides the modules that are loaded.
 WATCHED = ("*.py", "*/*.py", ".env", "sinch.json")
@@ -158,18 +165,50 @@ def dev(function: str | None, host: str, port: int) -> None:
     folder = folder_ahead(source)
     begin_log(settings_ahead(source, debug=True))
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its banner; what there is to say, we say
-    # The process that only watches for changes need not load the function.
-    app = _app_or_problem(function, _address(host, port)) if is_running_from_reloader() else _not_served
-    run_simple(
-        host,
-        port,
-        app,
-        use_reloader=True,
-        reloader_type="stat",  # watchdog 7 and later makes Werkzeug's own choice fall silent
-        extra_files=[str(file) for pattern in WATCHED for file in folder.glob(pattern)],
-        threaded=True,
-        request_handler=_RequestHandler,
-    )
+    if not is_running_from_reloader():
+        _keep_serving(host, port)
+    try:
+        run_simple(
+            host,
+            port,
+            _app_or_problem(function, _address(host, port)),
+            use_reloader=True,
+            reloader_type="stat",  # watchdog 7 and later makes Werkzeug's own choice fall silent
+            extra_files=[str(file) for pattern in WATCHED for file in folder.glob(pattern)],
+            threaded=True,
+            request_handler=_RequestHandler,
+        )
+    finally:
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending already
+        finally:
+            stop_all(AT_EXIT)
+
+
+def _keep_serving(host: str, port: int) -> NoReturn:
+    """Run this command in a process that serves, and again as often as it ends for a change.
+
+    As Werkzeug does it, which would kill that process when this one is to end, before its shutdown functions have run.
+    """
+    server = make_server(host, port, _not_served)  # kept from one process to the next: none that calls is turned away
+    server.socket.set_inheritable(True)
+    environ = {**os.environ, "WERKZEUG_RUN_MAIN": "true", "WERKZEUG_SERVER_FD": str(server.fileno())}
+    serving: list[subprocess.Popen[bytes]] = []
+    is_ending = threading.Event()
+
+    def end(*_: object) -> None:
+        is_ending.set()
+        for process in serving:
+            process.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    status = RELOAD
+    while status == RELOAD and not is_ending.is_set():
+        command = [sys.executable, *sys.orig_argv[1:]]
+        serving[:] = [subprocess.Popen(command, env=environ, close_fds=False)]  # noqa: S603 - this very command
+        status = serving[0].wait()
+    raise SystemExit(0 if is_ending.is_set() else max(status, 0))
 
 
 def _address(host: str, port: int) -> str:
@@ -180,7 +219,10 @@ def _app_or_problem(function: str | None, address: str) -> Any:
     until = "loaded anew when a file changes (Ctrl-C ends it)"
     try:
         app = build_app(function, debug=True)
+        start_all()
     except StartupError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
         # Stay up, so that the reloader sees the file being mended.
         _log.error("%s", error, extra={"is_block": True})
         _log.info("Serving this error at %s; the function is %s", address, until)

@@ -18,7 +18,6 @@ from .redaction import Redaction
 from .services.logs import strike_out
 from .startup import settings_ahead, without_secrets
 from .view import FunctionView
-from .websockets import mount_sockets
 
 _log = logging.getLogger("sinchfn")
 
@@ -86,7 +85,10 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
     blueprint = Blueprint(name, __name__, url_prefix=function.url_prefix or None)
     view = FunctionView(app, function)
     endpoint = HostFirst(view, app, function.url_prefix) if function.embedded else view
-    mount_sockets(app, function, blueprint)  # first, for one may be at the root
+    if function.sockets:
+        from .websockets import mount_sockets  # with it comes a lot that a function without sockets has no use for
+
+        mount_sockets(app, function, blueprint)  # first, for one may be at the root
     for rule in RULES:
         # For handshakes too: what Werkzeug answers where there is only a rule for HTTP is a page.
         for name, is_socket in (("function", False), ("no_socket", True)):

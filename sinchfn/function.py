@@ -13,6 +13,7 @@ from .controllers import SinchController
 from .exports import Export, Exports, Handler, Row
 from .injection import Plan
 from .redaction import Redaction
+from .routing import segments_of
 from .runtime import DeclaredSocket
 from .services.public import PublicFiles
 from .services.shared import Services
@@ -31,6 +32,11 @@ PASSED_LENGTH = 8192
 LARGE_BODY = 32 << 20
 
 Hook = Callable[["Invocation"], None]
+
+
+def _fits(rule: list[str], segments: list[str]) -> bool:
+    is_as_long = len(rule) == len(segments)
+    return is_as_long and all("<" in own or own == asked for own, asked in zip(rule, segments, strict=True))
 
 
 class PassedAnswers:
@@ -98,6 +104,10 @@ class Function:
         """Method, path and name of every handler, for the start-up log and the landing page."""
         rows = [row for export in self.exports for row in export.rows]
         return [*rows, *(Row("WS", socket.path, socket.name) for socket in self.sockets)]
+
+    def has_socket_at(self, segments: list[str]) -> bool:
+        """Whether this is the path of a socket. A variable stands for anything."""
+        return any(_fits(segments_of(socket.path), segments) for socket in self.sockets)
 
     def table(self) -> list[str]:
         """The same as aligned lines of text."""

@@ -42,6 +42,7 @@ from .redaction import Redaction
 from .services.logs import make_formatter
 from .services.logs.records import from_users_code
 from .startup import settings_ahead
+from .voice.streams import without_token
 
 #: What gunicorn logs when a worker cannot load the app, and its exit status. It would then print the error
 #: a second time, past its log.
@@ -68,7 +69,12 @@ FOREIGN = (str(Path(glogging.__file__).parent), str(Path(importlib.__file__).par
 
 def post_worker_init(worker: Any) -> None:
     """Start the functions in a worker that is about to accept."""
-    start_all()
+    try:
+        start_all()
+    except StartupError as error:
+        if (stopped := _stopped_by_gunicorn(error)) is not None:
+            raise stopped from None
+        raise
     threading.Thread(target=_watch, args=(worker,), name="sinchfn-watch", daemon=True).start()
 
 
@@ -80,16 +86,32 @@ def _watch(worker: Any) -> None:
     while worker.alive:
         time.sleep(WATCH)
     stopped = time.monotonic()
-    close_all_sockets(SOCKET_PATIENCE)
+    close_all_sockets(min(SOCKET_PATIENCE, _before_shutdown(worker)))
     # It waits for its requests as long as it may, and then its master kills it: the shutdown functions must not wait
     # for that.
-    time.sleep(max(0.0, worker.cfg.graceful_timeout - SHUTDOWN_SHARE - (time.monotonic() - stopped)))
+    time.sleep(max(0.0, _before_shutdown(worker) - (time.monotonic() - stopped)))
     stop_all(0)
+
+
+def _before_shutdown(worker: Any) -> float:
+    """Seconds of the grace period that sockets and requests may take."""
+    grace: float = worker.cfg.graceful_timeout
+    return max(grace - SHUTDOWN_SHARE, grace / 2)
+
+
+def _stopped_by_gunicorn(error: StartupError) -> SystemExit | None:
+    """What gunicorn ends a worker with at Ctrl-C, amid a start-up function: it has not failed then."""
+    cause = error.__cause__
+    if not isinstance(cause, SystemExit):
+        return None
+    frames = traceback.extract_tb(cause.__traceback__)
+    is_its_own = any(frame.name == "handle_quit" and frame.filename.startswith(FOREIGN[0]) for frame in frames)
+    return cause if is_its_own else None
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """End the functions of a worker that has stopped: close their sockets, run their shutdown functions."""
-    stop_all(SOCKET_PATIENCE)
+    stop_all(min(SOCKET_PATIENCE, _before_shutdown(worker)))
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
@@ -204,10 +226,13 @@ class _ProcessFilter(logging.Filter):
 
 
 class _AccessFilter(logging.Filter):
-    """Which request it was, by the header of the answer."""
+    """Which request it was, by the header of the answer; without the token of a stream's URL."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         atoms = record.args
-        request_id = atoms["{x-request-id}o"] if isinstance(atoms, dict) else "-"
+        request_id = "-"
+        if isinstance(atoms, dict):
+            atoms.update({name: without_token(atom) for name, atom in atoms.items() if isinstance(atom, str)})
+            request_id = atoms["{x-request-id}o"]
         record.sinchfn = {} if request_id == "-" else {"request_id": request_id}
         return True

@@ -18,10 +18,11 @@ from .injection import Scope
 from .requests import FunctionRequest, Incoming
 from .routing import Route
 from .services.usage import UsageRecord
-from .sockets.websocket import SocketStatistics
 
 if TYPE_CHECKING:
     from flask import Flask, Response
+
+    from .sockets import SocketStatistics
 
 #: Set in the WSGI environ of a request that has its log line: the development server then writes none of its own.
 LOGGED_KEY = "sinchfn.logged"

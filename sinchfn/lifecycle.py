@@ -7,6 +7,7 @@ import logging
 import secrets
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from .coroutines import awaited
 from .errors import StartupError, sentence_of
 from .exports import Export, Kind
 from .forks import Forkable, across_forks
+from .loading import cause_of, folder_of
 from .places import place_of
 from .services.logs import bound_to
 
@@ -45,19 +47,24 @@ class Lifecycle(Forkable):
     def __init__(self, startup: tuple[ProcessHook, ...], shutdown: tuple[ProcessHook, ...]) -> None:
         self._startup = startup
         self._shutdown = shutdown
-        self._lock = threading.Lock()
-        #: whether requests may come: looked at in every one of them
-        self.is_ready = False
-        self._done = 0
-        self._failed_at = 0.0
         #: called first when the process ends
         self._at_stop: list[Callable[[float], None]] = []
         self._function: Callable[[], Function | None] = lambda: None
+        self._begin_anew()
         across_forks(self)
 
+    def _begin_anew(self) -> None:
+        #: held while functions of the process run: whoever else wants to start or stop it waits for their end
+        self._lock = threading.RLock()
+        self._is_starting = False
+        #: whether requests may come: looked at in every one of them
+        self.is_ready = False
+        self._is_over = False
+        self._done = 0
+        self._failed_at: float | None = None
+
     def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
-        self.is_ready, self._done = False, 0
+        self._begin_anew()
 
     def bind(self, function: Function) -> None:
         """It is the life of `function`, which is served from now on."""
@@ -75,12 +82,16 @@ class Lifecycle(Forkable):
         """
         with self._lock:
             function = self._function()
-            if self.is_ready or function is None:
+            if self.is_ready or self._is_over or function is None:
                 return
-            while self._done < len(self._startup):
-                self._run_startup(self._startup[self._done], function)
-                self._done += 1
-            self._failed_at = 0.0
+            self._is_starting = True
+            try:
+                while self._done < len(self._startup):
+                    self._run_startup(self._startup[self._done], function)
+                    self._done += 1
+            finally:
+                self._is_starting = False
+            self._failed_at = None
             self.is_ready = True
 
     def _run_startup(self, hook: ProcessHook, function: Function) -> None:
@@ -88,22 +99,28 @@ class Lifecycle(Forkable):
             _run(hook, function, "startup")
         except BaseException as error:  # also sys.exit(): it must not pass for a start
             self._failed_at = time.monotonic()
-            raise StartupError(
-                f"The start-up function {hook.name} ({place_of(hook.function)}) failed: {sentence_of(error)}"
-            ) from error
+            shown = function.redact(trace := "".join(traceback.format_exception(error))) == trace
+            raise StartupError(_why_it_failed(hook, function, error)) from (error if shown else None)
 
     def why_not(self, function: Function) -> str | None:
         """Start if that is still to be done; a sentence for the caller if it cannot be.
 
         For servers that do not tell when a process starts. One that failed is tried again, but not in every request.
         """
-        if self._failed_at and time.monotonic() - self._failed_at < RETRY:
-            return "The function has not started yet."
-        try:
-            self.start()
-        except StartupError as error:
-            _log.error("%s", function.redact(str(error)), exc_info=error.__cause__)
-            return "The function could not start."
+        with self._lock:  # those that come meanwhile wait
+            if self.is_ready:
+                return None
+            if self._is_over:
+                return "The function is ending."
+            if self._is_starting:  # on this very thread: a start-up function calls the function
+                return "The function has not started yet."
+            if self._failed_at is not None and time.monotonic() - self._failed_at < RETRY:
+                return "The function has not started yet."
+            try:
+                self.start()
+            except StartupError as error:
+                _log.error("%s", error, exc_info=error.__cause__, extra={"is_block": True})
+                return "The function could not start."
         # Those servers do not tell either when it ends. Once is enough, for all functions.
         atexit.unregister(stop_all)
         atexit.register(stop_all, AT_EXIT)
@@ -111,18 +128,23 @@ class Lifecycle(Forkable):
 
     def close_sockets(self, patience: float) -> None:
         """Close what is open, and wait so many seconds for its handlers to end."""
-        for close in self._at_stop:
-            close(patience)
+        if self.is_ready:  # else there is none, or it is another process's
+            for close in self._at_stop:
+                close(patience)
 
-    def stop(self, patience: float) -> None:
-        """Close what is open and run the shutdown functions, once, if the start-up functions were run."""
-        self.close_sockets(patience)
+    def stop(self) -> None:
+        """Run the shutdown functions, once, if the start-up functions were run. From then on it answers 503.
+
+        Where it is being stopped already, this waits for the end of that.
+        """
         with self._lock:
-            is_ours, self.is_ready = self.is_ready, False
-        function = self._function()
-        for hook in reversed(self._shutdown):
-            if is_ours and function is not None:
-                _run_guarded(hook, function)
+            if not self.is_ready:
+                return
+            self.is_ready, self._is_over = False, True
+            function = self._function()
+            for hook in reversed(self._shutdown):
+                if function is not None:
+                    _run_guarded(hook, function)
 
 
 #: What is served by this process. Of the module, because a process starts and ends for all functions in it.
@@ -144,14 +166,18 @@ def start_all() -> None:
 
 def stop_all(patience: float) -> None:
     """End everything that this process serves: close its sockets, run its shutdown functions."""
+    close_all_sockets(patience)
     for lifecycle in _each():
-        lifecycle.stop(patience)
+        lifecycle.stop()
 
 
 def close_all_sockets(patience: float) -> None:
-    """Close the sockets of everything that this process serves."""
+    """Close the sockets of everything that this process serves; wait so many seconds, in all, for their handlers."""
     for lifecycle in _each():
-        lifecycle.close_sockets(patience)
+        lifecycle.close_sockets(0)
+    deadline = time.monotonic() + patience
+    for lifecycle in _each():
+        lifecycle.close_sockets(max(0.0, deadline - time.monotonic()))
 
 
 def _run(hook: ProcessHook, function: Function, name: str) -> None:
@@ -161,6 +187,13 @@ def _run(hook: ProcessHook, function: Function, name: str) -> None:
             awaited(hook.function(occasion.context) if hook.takes_context else hook.function())
         finally:
             occasion.context._end()
+
+
+def _why_it_failed(hook: ProcessHook, function: Function, error: BaseException) -> str:
+    where = place_of(hook.function)
+    place = f" ({where})" if where else ""
+    cause = cause_of(error, folder_of(function.module))
+    return function.redact(f"The start-up function {hook.name}{place} failed\n  {cause}")
 
 
 def _run_guarded(hook: ProcessHook, function: Function) -> None:

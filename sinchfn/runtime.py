@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
+from .controllers.rules import pattern_of, variables_of
 from .errors import FunctionError, did_you_mean, snake_case
 from .places import place_of
 
@@ -20,7 +21,11 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 OFFERED = ("on_startup", "on_shutdown", "on_websocket", "services", "config")
 
 #: The ways to ask for the same thing that the other runtimes have.
-SHAPES = {"on_startup": "fn(context)", "on_shutdown": "fn(context)", "on_websocket": "fn(ws, request)"}
+SHAPES = {
+    "on_startup": "fn(context)",
+    "on_shutdown": "fn(context)",
+    "on_websocket": "fn(ws, request), and the variables of the path by their names",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class SinchRuntime:
     Narrow on purpose: nothing of it leads to the Flask app or its middleware.
     """
 
-    __slots__ = ("_config", "_is_over", "_services", "_shutdown", "_sockets", "_startup")
+    __slots__ = ("_awaited", "_config", "_is_over", "_services", "_shutdown", "_sockets", "_startup")
 
     def __init__(self, services: ServiceRegistry, config: FunctionConfig) -> None:
         self._services = services
@@ -73,6 +78,7 @@ class SinchRuntime:
         self._startup: list[ProcessHook] = []
         self._shutdown: list[ProcessHook] = []
         self._sockets: list[DeclaredSocket] = []
+        self._awaited: list[str] = []
         self._is_over = False
 
     @property
@@ -130,10 +136,10 @@ class SinchRuntime:
             )
         self._refuse_late("on_websocket")
         if function is None:
-            return lambda given: self.on_websocket(path, given, protected=protected)
-        if not _takes(function, 2, "<" in path):
+            return self._decorator(path, protected)
+        if not _takes(function, 2, variables_of(path, f"runtime.on_websocket ({_found(function)})", path)):
             raise _misfit("on_websocket", function)
-        if any(known.path == path for known in self._sockets):
+        if any(_pattern(known.path) == _pattern(path) for known in self._sockets):
             raise FunctionError(f"Two functions take the sockets at {path}: give one of them another path.")
         self._sockets.append(DeclaredSocket(path, function, protected))
         return function
@@ -143,6 +149,30 @@ class SinchRuntime:
         def __getattr__(self, name: str) -> NoReturn:
             close = did_you_mean(snake_case(name).replace("web_socket", "websocket"), OFFERED)
             raise AttributeError(f"the runtime has no {name}.{close or ' It has ' + ', '.join(OFFERED) + '.'}")
+
+    def _decorator(self, path: str, protected: bool) -> Callable[[Any], Any]:
+        self._awaited.append(path)
+
+        def register(function: Any) -> Any:
+            if function is None:
+                raise _misfit("on_websocket", function)
+            self.on_websocket(path, function, protected=protected)
+            self._awaited.remove(path)
+            return function
+
+        return register
+
+    def _end(self) -> None:
+        """What is set up by now is all.
+
+        :raises FunctionError: a path was left without a function.
+        """
+        self._is_over = True
+        for path in self._awaited:
+            raise FunctionError(
+                f'runtime.on_websocket("{path}") got no function: give it as the second argument, '
+                "or write it as a decorator."
+            )
 
     def _process_hook(self, name: str, function: Any) -> ProcessHook:
         self._refuse_late(name)
@@ -159,13 +189,17 @@ class SinchRuntime:
         return f"<SinchRuntime of {self._config.function_name}>"
 
 
-def _takes(function: object, arity: int, more: bool = False) -> bool:
-    """Whether it can be called with so many arguments (and, perhaps, named ones besides)."""
-    if not callable(function) or inspect.isclass(function):
+def _pattern(path: str) -> str:
+    """Alike for two paths that the same URLs belong to."""
+    return pattern_of(path.rstrip("/"))
+
+
+def _takes(function: object, arity: int, named: Sequence[str] = ()) -> bool:
+    """Whether it can be called with so many arguments, and these named ones, and then does something."""
+    if not callable(function) or inspect.isclass(function) or _is_generator(function):
         return False
     try:
-        signature = inspect.signature(function)
-        (signature.bind_partial if more else signature.bind)(*[None] * arity)
+        inspect.signature(function).bind(*[None] * arity, **dict.fromkeys(named))
     except TypeError:
         return False
     except ValueError:  # written in C, without a signature to look at
@@ -173,10 +207,22 @@ def _takes(function: object, arity: int, more: bool = False) -> bool:
     return True
 
 
+def _is_generator(function: object) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
 def _misfit(name: str, function: object) -> FunctionError:
-    found = f"{function!r:.60}"
+    more = ", a generator: nothing of it would run" if _is_generator(function) else ""
+    return FunctionError(f"runtime.{name} takes a function, {SHAPES[name]}; found {_found(function)}{more}.")
+
+
+def _found(function: object) -> str:
+    """What was given, as a message shows it."""
     if inspect.isclass(function):
-        found = f"the class {function.__name__}"
-    elif callable(function):
-        found = f"{getattr(function, '__name__', '')}{inspect.signature(function)} ({place_of(function)})"
-    return FunctionError(f"runtime.{name} takes a function, {SHAPES[name]}; found {found}.")
+        return f"the class {function.__name__}"
+    try:
+        signature = inspect.signature(function)  # type: ignore[arg-type]  # not callable: a TypeError
+    except (TypeError, ValueError):
+        return f"{function!r:.60}"
+    where = place_of(function)
+    return f"{getattr(function, '__name__', '')}{signature}{where and f', {where}'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -42,8 +43,10 @@ def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConf
     runtime = SinchRuntime(services, config)
     setup = getattr(module, "setup", None)
     if callable(setup):
+        if inspect.isgeneratorfunction(setup) or inspect.isasyncgenfunction(setup):
+            raise FunctionError(f'"setup" ({place_of(setup)}) is a generator, of which nothing runs: it has a "yield".')
         _step(module, f'"setup" ({place_of(setup)})', lambda: setup(runtime))
-    runtime._is_over = True
+    runtime._end()
     _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
     return Registered(
         tuple(mapped_route(*mapped) for mapped in application._mapped),

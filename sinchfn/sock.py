@@ -12,10 +12,9 @@ class FunctionSock(Sock):  # type: ignore[misc]  # for the same reason
 
     def route(self, path: str, bp: Any = None, **options: Any) -> Any:
         """Let a view of ours take the handshakes at `path`."""
-
         target: Any = bp or self.app
 
         def register(f: Any) -> None:
-            target.add_url_rule(path, view_func=f, websocket=True, **options)
+            target.add_url_rule(path, view_func=f, websocket=True, provide_automatic_options=False, **options)
 
         return register

@@ -19,7 +19,6 @@ from .landing import landing_page
 from .requests import Incoming, flask_request
 from .responses import HTML, error_response, json_response, make_response
 from .routing import UNREADABLE, route, segments_of
-from .websockets import refuse_handshake, socket_at
 
 _log = logging.getLogger("sinchfn")
 
@@ -61,10 +60,11 @@ class FunctionView:
         return event.lower() if isinstance(event, str) else None
 
     def _without_export(self, incoming: Incoming) -> Response:
-        make = self._file(incoming) or self._socket(incoming) or self._built_in(incoming)
+        refuse = self._socket(incoming)
+        make = self._file(incoming) or refuse or self._built_in(incoming)
         if make is None:
             return self._not_found(incoming)
-        if incoming.method not in READING:
+        if incoming.method not in READING and make is not refuse:
             return self._not_allowed(incoming, READING)
         try:
             response = make()
@@ -88,10 +88,12 @@ class FunctionView:
 
     def _socket(self, incoming: Incoming) -> Callable[[], Response] | None:
         """What is answered to a request that comes to the path of a socket, and is no handshake."""
-        if socket_at(self.function, incoming.path) is None:
+        if not self.function.has_socket_at(segments_of(incoming.path)):
             return None
 
         def refuse() -> Response:
+            from .websockets import refuse_handshake
+
             refuse_handshake(incoming.environ)
             raise NotFound  # a handshake that Werkzeug took for none
 

@@ -6,9 +6,10 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Request, Response, request
 from werkzeug import exceptions
 from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable
 
@@ -21,10 +22,10 @@ from .invocation import Invocation
 from .redaction import one_line
 from .requests import Incoming, flask_request
 from .responses import error_response
-from .routing import segments_of
 from .runtime import DeclaredSocket
 from .services.logs import bound_to, current_request
 from .signals import handler_failed, websocket_closed, websocket_opened
+from .sock import FunctionSock
 from .sockets import (
     FAILED,
     LOST,
@@ -32,6 +33,7 @@ from .sockets import (
     Connection,
     HandshakeError,
     Slots,
+    SocketStatistics,
     Transport,
     accepting,
     check_handshake,
@@ -51,10 +53,6 @@ def mount_sockets(app: Flask, function: Function, blueprint: Blueprint) -> None:
 
     :raises FunctionError: a path is none for Flask.
     """
-    if not function.sockets:
-        return
-    from .sock import FunctionSock  # with it comes asyncio, which a function without sockets has no use for
-
     sock = FunctionSock()
     carrier = app.extensions.setdefault("sinchfn.sockets", Carrier())
     slots = Slots(function.config["SINCHFN_WS_MAX_SOCKETS"])
@@ -62,7 +60,8 @@ def mount_sockets(app: Flask, function: Function, blueprint: Blueprint) -> None:
     for number, socket in enumerate(function.sockets):
         view = SocketView(app, function, socket, carrier, slots)
         try:
-            sock.route(socket.path, blueprint, endpoint=f"socket_{number}", strict_slashes=False)(view)
+            register = sock.route(socket.path, blueprint, endpoint=f"socket_{number}", strict_slashes=False)
+            register(view)
         except ValueError as error:
             raise FunctionError(f'runtime.on_websocket("{socket.path}"): {error}') from None
 
@@ -72,8 +71,9 @@ class SocketView:
 
     def __init__(self, app: Flask, function: Function, socket: DeclaredSocket, carrier: Carrier, slots: Slots) -> None:
         self.__name__ = "socket"
+        #: the function that has the path
+        self.function = function
         self._app = app
-        self._function = function
         self._mount = function.url_prefix
         self._socket = socket
         self._carrier = carrier
@@ -82,16 +82,20 @@ class SocketView:
         self._origins = (function.config["SINCHFN_WS_ORIGINS"] or "").split(",")
 
     def __call__(self, **variables: Any) -> Response:
-        incoming = Incoming(flask_request(), self._path(), self._function.config["SINCHFN_MAX_BODY"])
-        token = token_in(incoming.environ.get("QUERY_STRING", ""))
-        _forget_token(incoming.environ)
-        invocation = Invocation(self._app, self._function, self._export, incoming)
+        token = token_in(request.environ.get("QUERY_STRING", ""))
+        invocation = self.invocation()
         with bound_to(invocation):
             try:
                 transport, call_id = self._let_in(invocation, token)
             except HTTPException as error:
                 return self._refused(invocation, error)
             return self._begin(invocation, transport, call_id, variables)
+
+    def invocation(self) -> Invocation:
+        """The call of the handler, out of the request at hand. The token in its URL is struck out."""
+        incoming = Incoming(flask_request(), self._path(), self.function.config["SINCHFN_MAX_BODY"])
+        _forget_token(incoming.request)
+        return Invocation(self._app, self.function, self._export, incoming)
 
     def _path(self) -> str:
         return request.path.removeprefix(self._mount)
@@ -106,38 +110,48 @@ class SocketView:
         environ = invocation.environ
         refuse_handshake(environ)
         _as_http(lambda: check_origin(environ, self._origins))
-        refuse_unstarted(self._function)
+        refuse_unstarted(self.function)
+        claims = self._verified(invocation, token)
+        # Only now: who has no right to a slot must not keep it from a call; and a token that found none is not used up.
         if not self._slots.take():
             raise ServiceUnavailable("No more sockets can be opened here at the moment.", retry_after=TRY_AGAIN)
         try:
-            call_id = self._admitted(invocation, token)
-            return _taken_over(environ), call_id
+            if claims is not None:
+                self._use_up(claims)
+            return _taken_over(environ), None if claims is None else claims.call_id
         except BaseException:
             self._slots.give_back()
             raise
 
-    def _admitted(self, invocation: Invocation, token: str | None) -> str | None:
-        """The call that the token is of; None for a path that is open to anybody.
+    def _verified(self, invocation: Invocation, token: str | None) -> StreamToken | None:
+        """What the token says; None for a path that is open to anybody.
 
-        :raises HTTPException: the token is not ours, not for here, too old or used up; or that cannot be told.
+        :raises HTTPException: it is not ours, not for here, or too old.
         """
-        key = self._function.stream_key
+        key = self.function.stream_key
         if not self._socket.is_protected or key is None:
             return None
         try:
-            return self._use_up(read_token(token, f"/{invocation.incoming.path.lstrip('/')}", key, self._mount))
+            return read_token(token, f"/{invocation.incoming.path.lstrip('/')}", key, self._mount)
         except TokenError as error:
-            _log.warning("A socket was refused: %s.", one_line(self._function.redact(str(error)))[:300])
-            raise Forbidden("This URL lets nobody in: it was used, has expired, or was not made here.") from None
+            raise self._forbidden(str(error)) from None
+
+    def _use_up(self, token: StreamToken) -> None:
+        """
+        :raises HTTPException: it was used before, or that cannot be told.
+        """
+        try:
+            # Remembered for longer than any token holds: when its use is forgotten, it has expired.
+            is_first = self.function.services.claims.use_up(f"stream/{token.once}", 2 * TOKEN_LIFETIME)
         except CacheError as error:
             _log.error("A socket was refused, for it cannot be known if its token was used before: %s", error)
             raise ServiceUnavailable("Whether this URL was used cannot be told.", retry_after=TRY_AGAIN) from None
+        if not is_first:
+            raise self._forbidden("the token was used before")
 
-    def _use_up(self, token: StreamToken) -> str | None:
-        # Remembered for longer than any token holds: when its use is forgotten, it has expired.
-        if not self._function.services.claims.use_up(f"stream/{token.once}", 2 * TOKEN_LIFETIME):
-            raise TokenError("the token was used before")
-        return token.call_id
+    def _forbidden(self, why: str) -> Forbidden:
+        _log.warning("A socket was refused: %s.", one_line(self.function.redact(why))[:300])
+        return Forbidden("This URL lets nobody in: it was used, has expired, or was not made here.")
 
     def _refused(self, invocation: Invocation, error: HTTPException) -> Response:
         invocation._refuse(error.description)
@@ -151,10 +165,7 @@ class SocketView:
     def _begin(
         self, invocation: Invocation, transport: Transport, call_id: str | None, variables: dict[str, Any]
     ) -> Response:
-        invocation._accept(None, call_id)
-        response = _Upgraded(transport)
-        invocation._answer(response)
-        config = self._function.config
+        config = self.function.config
         connection = Connection(
             transport,
             self._carrier,
@@ -163,29 +174,76 @@ class SocketView:
             ping=config["SINCHFN_WS_PING"],
         )
         connection.call_id = call_id
-        invocation._count(connection.statistics)
         self._slots.add(connection)
-        session = _Session(self._app, invocation, connection, self._socket, variables, self._slots.give_back)
+        response = _Upgraded(transport)
+        give_back = partial(self._slots.give_back, connection)
+        session = self.session(invocation, response, connection, variables, give_back)
         connection.open(accepting(invocation.environ))
         self._carrier.know(connection)
         if transport.can_be_carried:
-            threading.Thread(target=session.run, name="sinchfn-socket", daemon=True).start()
+            self._run_apart(session)
         else:
-            session.run()
+            session.run(connection.serve)
         return response
 
+    def _run_apart(self, session: Session) -> None:
+        """Run it on a thread of its own, so that it holds none of the server's."""
+        try:
+            threading.Thread(target=session.run, name="sinchfn-socket", daemon=True).start()
+        except RuntimeError as error:  # there can be no more threads in this process, or on this machine
+            session.give_up(error)
 
-class _Session:
+    def session(
+        self,
+        invocation: Invocation,
+        response: Response,
+        connection: Handled,
+        variables: dict[str, Any],
+        give_back: Callable[[], None],
+    ) -> Session:
+        """The life of a socket that was let in: its handler, up to its usage record.
+
+        :param response: what the request is answered, for the record.
+        :param give_back: called when it is over.
+        """
+        invocation._accept(None, connection.call_id)
+        invocation._answer(response)
+        invocation._count(connection.statistics)
+        return Session(self._app, invocation, connection, self._socket, variables, give_back)
+
+
+class Handled(Protocol):
+    """A socket as its session sees it: a connection, or one of :mod:`sinchfn.testing`."""
+
+    call_id: str | None
+    statistics: SocketStatistics
+
+    @property
+    def close_code(self) -> int | None: ...
+    @property
+    def failed_with(self) -> BaseException | None: ...
+    @property
+    def has_callbacks(self) -> bool: ...
+    def bind(self) -> None: ...
+    def carry(self, on_end: Callable[[], None]) -> None: ...
+    def fail(self, error: BaseException, what: str) -> None: ...
+    def close(self) -> None: ...
+    def finish(self) -> None: ...
+    def tell_closed(self) -> None: ...
+    def hang_up(self) -> None: ...
+
+
+class Session:
     """One socket, from its first message on, in a context of its own: that of the request has ended by then."""
 
     def __init__(
         self,
         app: Flask,
         invocation: Invocation,
-        connection: Connection,
+        connection: Handled,
         socket: DeclaredSocket,
         variables: dict[str, Any],
-        give_back: Callable[[Connection], None],
+        give_back: Callable[[], None],
     ) -> None:
         self._app = app
         self._invocation = invocation
@@ -196,20 +254,32 @@ class _Session:
         self._within = contextvars.Context()
         self._flask = app.request_context(invocation.environ)
 
-    def run(self) -> None:
-        """Run the handler, then either wait for the end, or let the carrier go on."""
+    def run(self, serve: Callable[[], None] | None = None) -> None:
+        """Run the handler, then either wait for the end, or let the carrier go on.
+
+        :param serve: hands messages to the callback, in this thread; for a connection that cannot be carried.
+        """
         connection = self._connection
         self._within.run(self._handle)
-        if connection.has_callbacks and connection.failed_with is None and connection.transport.can_be_carried:
-            connection.carry(self._end)
-            return
-        if connection.has_callbacks:
-            self._within.run(connection.serve)
+        if connection.has_callbacks and connection.failed_with is None:
+            if serve is None:
+                connection.carry(self._end)
+                return
+            self._within.run(serve)
         self._end()
 
-    def _handle(self) -> None:
+    def give_up(self, error: Exception) -> None:
+        """It cannot be run."""
+        self._within.run(self._enter)
+        self._within.run(self._connection.fail, error, "thread")
+        self._end()
+
+    def _enter(self) -> None:
         self._flask.push()
         current_request.set(self._invocation)
+
+    def _handle(self) -> None:
+        self._enter()
         connection, invocation = self._connection, self._invocation
         if websocket_opened.receivers:
             websocket_opened.send(self._app, invocation=invocation)
@@ -217,7 +287,7 @@ class _Session:
         try:
             awaited(self._socket.handler(connection, invocation.request, **self._variables))
         except ConnectionClosed:
-            pass  # the peer is gone, and the handler had nothing more to do
+            connection.close()  # mostly it is: the peer is gone, and the handler had nothing more to do
         except BaseException as error:  # also SystemExit: a handler must not end the worker
             connection.fail(error, f"handler {self._socket.name}")
         else:
@@ -231,7 +301,7 @@ class _Session:
             self._connection.finish()
             self._within.run(self._conclude)
         finally:
-            self._give_back(self._connection)
+            self._give_back()
             self._connection.hang_up()
 
     def _conclude(self) -> None:
@@ -285,11 +355,16 @@ def _conclude(invocation: Invocation) -> None:
         hook(invocation)
 
 
-def _forget_token(environ: dict[str, Any]) -> None:
+def _forget_token(request: Request) -> None:
     """Once it is read it is nowhere any more: not in the request, nor in what anybody logs of it."""
+    environ = request.environ
     for name in ("QUERY_STRING", "RAW_URI", "REQUEST_URI"):
         if isinstance(environ.get(name), str):
             environ[name] = without_token(environ[name])
+    # What Flask's request took from there when it was made, and may have made of it since.
+    request.query_string = without_token(request.query_string.decode("latin-1")).encode("latin-1")
+    for name in ("args", "values", "full_path", "url"):
+        vars(request).pop(name, None)
 
 
 def refuse_handshake(environ: dict[str, Any]) -> None:
@@ -306,13 +381,3 @@ def _as_http(check: Callable[[], None]) -> None:
         headers = list(error.headers)
         refusal.get_headers = lambda *_: headers  # type: ignore[method-assign]
         raise refusal from None
-
-
-def socket_at(function: Function, path: str) -> DeclaredSocket | None:
-    """The socket whose path this is, as far as it can be told without variables."""
-    segments = segments_of(path)
-    for socket in function.sockets:
-        own = segments_of(socket.path)
-        if len(own) == len(segments) and all("<" in a or a == b for a, b in zip(own, segments, strict=True)):
-            return socket
-    return None

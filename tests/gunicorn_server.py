@@ -142,5 +142,10 @@ def gunicorn(folder: Path, source: str | None, target: str = "sinchfn:create_app
             return int(found[1]) if found else 0
 
         server = Server(process, until(port), log_file, folder)
-        until(lambda: server.request("GET", "/health"))
+
+        def healthy() -> bool:
+            assert process.poll() is None, log_file.read_text()
+            return bool(server.request("GET", "/health"))
+
+        until(healthy)
         yield server

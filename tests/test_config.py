@@ -198,6 +198,10 @@ DEFAULTS = {
     "SINCHFN_SVAML": ("warn", "strict"),
     "SINCHFN_VOICE_ERROR_MESSAGE": (None, None),
     "SINCHFN_STREAM_SECRET": (None, None),
+    "SINCHFN_WS_ORIGINS": (None, None),
+    "SINCHFN_WS_MAX_SOCKETS": (400, 400),
+    "SINCHFN_WS_MAX_MESSAGE": (1 << 20, 1 << 20),
+    "SINCHFN_WS_PING": (20, 20),
     "SINCHFN_LOG_FORMAT": ("json", "text"),
     "SINCHFN_LOG_LEVEL": (logging.INFO, logging.INFO),
 }
@@ -585,6 +589,10 @@ OURS = (
     "SINCHFN_SVAML",
     "SINCHFN_VOICE_ERROR_MESSAGE",
     "SINCHFN_STREAM_SECRET",
+    "SINCHFN_WS_ORIGINS",
+    "SINCHFN_WS_MAX_SOCKETS",
+    "SINCHFN_WS_MAX_MESSAGE",
+    "SINCHFN_WS_PING",
     "SINCHFN_LOG_FORMAT",
     "SINCHFN_LOG_LEVEL",
 )
@@ -606,6 +614,9 @@ def test_a_setting_of_the_contract_is_known(
         "SINCHFN_MAX_BODY": "10",
         "SINCHFN_SVAML": "warn",
         "SINCHFN_WS_ORIGINS": "https://example.com",
+        "SINCHFN_WS_MAX_SOCKETS": "10",
+        "SINCHFN_WS_MAX_MESSAGE": "10",
+        "SINCHFN_WS_PING": "10",
         "SINCHFN_LOG_FORMAT": "json",
         "SINCHFN_LOG_LEVEL": "INFO",
     }

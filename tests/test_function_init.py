@@ -204,7 +204,7 @@ class TestServices:
             "    @get('/a')\n    def a(self): return 'made'\n"
         )
         assert client.get("/a").text == "made"
-        assert function_of(client).module.log[1] == ["config", "services"]
+        assert function_of(client).module.log[1] == ["config", "on_shutdown", "on_startup", "on_websocket", "services"]
 
     @pytest.mark.parametrize(
         ("source", "parts"),
@@ -281,7 +281,7 @@ class TestServices:
                 "class Init(SinchFunctionInit):\n    def configure_app(self, app): app.use(M)\n",
                 ("app.use(M())",),
             ),
-            ("def setup(runtime):\n    runtime.on_startup(print)\n", ("setup", "on_startup", "services and config")),
+            ("def setup(runtime):\n    runtime.on_start_up(print)\n", ("setup", "on_start_up", '"on_startup"')),
         ],
     )
     def test_what_is_wrong_ends_the_start(

@@ -88,12 +88,6 @@ def test_a_name_in_config_that_is_no_text_ends_the_start_with_a_clear_error(tmp_
         create_app(tmp_path, config=config)
 
 
-def test_a_setting_that_nothing_reads_yet_is_pointed_out(tmp_path: Path) -> None:
-    # Contract: section 6 has it. Whoever sets it believes that something is guarded.
-    with serving(tmp_path, NOTHING, SINCHFN_WS_ORIGINS="https://example.com") as served:
-        assert any("SINCHFN_WS_ORIGINS" in warning for warning in served.logged("WARNING"))
-
-
 def test_an_error_without_a_text_ends_the_start_with_a_clear_message_and_no_secret(tmp_path: Path) -> None:
     # Contract: section 1, "a broken function fails at start with one clear message"; no secret in any line.
     source = f"""

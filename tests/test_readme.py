@@ -18,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from sinchfn import create_app, signals
+from sinchfn.testing import StreamCaller, open_socket
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -138,6 +139,20 @@ def check_agent(client: FlaskClient) -> None:
 
 
 #: A line of each block that is a function, and what is true of that function.
+def check_sockets(client: FlaskClient) -> None:
+    app = client.application
+    endpoint = client.post("/ice", json={"callid": "1"}).json["action"]["destination"]["endpoint"]
+    assert endpoint == "wss://localhost/stream"  # without a secret there is no token
+    for path in ("/stream", "/loop"):
+        with open_socket(app, path) as peer:
+            caller = StreamCaller(peer)
+            caller.connect(sample_rate=16_000)
+            assert caller.answered() == "answer"
+            caller.say(b"ab" * 800)
+            assert caller.hear(0.05) == b"ab" * 800
+    assert app.extensions["sinchfn"][0].services.cache.get("greeting") == "Hello"
+
+
 FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     '.say("Welcome. We connect you now.")': check_first,
     "def users(": check_users,
@@ -154,6 +169,7 @@ FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     "app.use(": check_the_app,
     "class Messages(": check_messages,
     "class Agent(": check_agent,
+    "runtime.on_startup": check_sockets,
 }
 
 
@@ -177,6 +193,7 @@ SCRIPTS: dict[str, Callable[[dict[str, Any]], None]] = {
     "SinchFunctions(": check_shop,
     "services.override(": check_override,
     "test_client()": check_nothing,
+    "open_socket(app": check_nothing,
 }
 
 

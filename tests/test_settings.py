@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import CALL_ID, ICE, SIGNING, Served, encoded, serving, signed, stamp
+from serving import CALL_ID, ICE, SIGNING, Opened, Served, encoded, environ_of, serving, signed, stamp
 
 from sinchfn.config import SETTINGS
 from sinchfn.signatures import ElevenLabsScheme, NonceScheme, SharedSecretScheme
@@ -415,3 +416,95 @@ def test_nothing_below_the_level_is_logged(serve: Serve, level: str, shown: int)
     with serve(source, SINCHFN_LOG_LEVEL=level) as served:
         served.get("/hello")
         assert served.log.count('"said"') == shown
+
+
+# --- sockets --------------------------------------------------------------------------------------------------------
+
+SOCKET = """
+def setup(runtime):
+    @runtime.on_websocket("/talk", protected=False)
+    def talk(ws, request):
+        for message in ws: ws.send(message)
+def hello(context, request): return "hi"
+"""
+
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+#: What is answered where all is well, for a plain WSGI callable has no connection to give.
+LET_IN = 501
+
+
+@turns("SINCHFN_WS_ORIGINS")
+@pytest.mark.parametrize(
+    ("allowed", "origin", "status"),
+    [
+        (None, None, LET_IN),
+        (None, "https://a.example", 403),
+        ("https://a.example", "https://a.example", LET_IN),
+        ("https://a.example", "https://b.example", 403),
+        ("https://b.example, https://A.example", "https://a.example", LET_IN),
+        ("*", "https://b.example", LET_IN),
+    ],
+)
+def test_pages_of_these_origins_may_open_sockets(
+    serve: Serve, allowed: str | None, origin: str | None, status: int
+) -> None:
+    with serve(SOCKET, SINCHFN_WS_ORIGINS=allowed) as served:
+        headers = HANDSHAKE | ({"Origin": origin} if origin else {})
+        assert served.get("/talk", headers=headers).status == status
+
+
+@turns("SINCHFN_WS_MAX_SOCKETS")
+@pytest.mark.parametrize(("most", "statuses"), [(0, {503}), (1, {LET_IN}), (None, {LET_IN})])
+def test_no_more_sockets_than_these_are_opened(serve: Serve, most: int | None, statuses: set[int]) -> None:
+    with serve(SOCKET, SINCHFN_WS_MAX_SOCKETS=most) as served:
+        # One that comes to nothing gives its place back.
+        assert {served.get("/talk", headers=HANDSHAKE).status for _ in range(3)} == statuses
+        assert served.get("/hello").status == 200
+
+
+@contextmanager
+def opened(served: Served) -> Iterator[socket.socket]:
+    """The peer's side of a socket: the app is given the other, where gunicorn has it."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(30)
+    with ours, theirs:
+        # What the app itself answers goes nowhere: the connection is not the server's any more.
+        Opened(served.app, environ_of("GET", "/talk", headers=HANDSHAKE, **{"gunicorn.socket": theirs})).close()
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = ours.recv(1)
+            assert byte, "it was not opened"
+            head += byte
+        assert head.startswith(b"HTTP/1.1 101 ")
+        yield ours
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """A frame from a peer, masked with nothing but zeros."""
+    return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
+
+
+@turns("SINCHFN_WS_MAX_MESSAGE")
+@pytest.mark.parametrize(("most", "answer"), [(4, (8, 1009)), (5, (1, b"12345")), (None, (1, b"12345"))])
+def test_a_message_may_have_so_many_bytes(serve: Serve, most: int | None, answer: tuple[int, Any]) -> None:
+    with serve(SOCKET, SINCHFN_WS_MAX_MESSAGE=most) as served, opened(served) as peer:
+        peer.sendall(frame(1, b"12345"))
+        data = peer.recv(100)
+        payload = data[2 : 2 + data[1]]
+        assert (data[0] & 15, int.from_bytes(payload[:2]) if data[0] & 15 == 8 else payload) == answer
+
+
+@turns("SINCHFN_WS_PING")
+def test_a_silent_peer_is_asked_for_a_sign_of_life_after_so_many_seconds(serve: Serve) -> None:
+    with serve(SOCKET, SINCHFN_WS_PING=1) as served, opened(served) as peer:
+        assert peer.recv(100)[0] & 15 == 9
+    with serve(SOCKET, SINCHFN_WS_PING=3600) as served, opened(served) as peer:
+        peer.settimeout(3)
+        with pytest.raises(TimeoutError):
+            peer.recv(100)

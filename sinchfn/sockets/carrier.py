@@ -51,6 +51,7 @@ class Carrier(Forkable):
         self._order = count()
         self._tasks: list[Callable[[], None]] = []
         self._wakes: tuple[int, int] | None = None
+        self._is_ended = False
 
     def after_fork_in_child(self) -> None:
         # The thread is the parent's, and so are the sockets: what is left here of them is not used any more.
@@ -112,6 +113,23 @@ class Carrier(Forkable):
             self._wake()
         return timer
 
+    def end(self) -> None:
+        """End the thread, for good. For who has one of his own, and needs it no more; not on the thread itself."""
+        with self._lock:
+            self._is_ended = True
+            thread = self._thread
+        if thread is None:
+            return
+        self._wake()
+        thread.join()
+        poller, self._poller = self._poller, None
+        wakes, self._wakes = self._wakes, None
+        self._thread = None
+        if poller is not None:
+            poller.close()
+        for file in wakes or ():
+            os.close(file)
+
     def _do(self, task: Callable[[], None]) -> None:
         if self.is_current:
             task()
@@ -123,7 +141,7 @@ class Carrier(Forkable):
 
     def _start(self) -> None:
         """With the lock held."""
-        if self._thread is None:
+        if self._thread is None and not self._is_ended:
             self._wakes = wakes = os.pipe()
             for end in wakes:
                 os.set_blocking(end, False)
@@ -142,10 +160,14 @@ class Carrier(Forkable):
     def _run(self, poller: _EpollPoller | _SelectorPoller, woken: int) -> None:
         carried = self._carried
         next_sweep = time.monotonic() + SWEEP
-        while True:
+        while not self._is_ended:
             for file, events in poller.wait(self._pause(next_sweep)):
                 if (connection := carried.get(file)) is not None:
-                    connection.on_event(events)
+                    try:
+                        connection.on_event(events)
+                    except BaseException:  # a fault of ours, which must not end all the other calls
+                        _log.exception("A socket is dropped, for it could not be handled.")
+                        connection.drop()
                 elif file == woken:
                     self._run_tasks(file)
             now = time.monotonic()
@@ -217,6 +239,7 @@ class _EpollPoller:
         self._epoll = epoll
         #: pairs of a file descriptor and what happened to it, within so many seconds
         self.wait = epoll.poll
+        self.close = epoll.close
 
     def watch(self, file: int, events: int) -> None:
         try:
@@ -234,6 +257,7 @@ class _SelectorPoller:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self.close = self._selector.close
 
     def watch(self, file: int, events: int) -> None:
         mask = (selectors.EVENT_READ if events & READABLE else 0) | (selectors.EVENT_WRITE if events & WRITABLE else 0)

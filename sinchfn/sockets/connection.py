@@ -97,7 +97,7 @@ class Connection(WebSocket):
         self._is_over = False
         self._deadline = 0.0
         self._is_carried = False
-        self._on_end: Callable[[], None] | None = None
+        self._on_end: Callable[[], None] = _nothing
         self._warned = -WARN_EVERY
         #: what a handler or callback raised
         self.failed_with: BaseException | None = None
@@ -120,9 +120,8 @@ class Connection(WebSocket):
         return self.close_code == LOST
 
     @property
-    def has_callbacks(self) -> bool:
-        """Whether its handler has chosen the callback style."""
-        return self._on_message is not None
+    def may_wait(self) -> bool:
+        return not self._carrier.is_current
 
     # --- reading, in the handler's thread ---------------------------------------------------------------------------
 
@@ -299,8 +298,13 @@ class Connection(WebSocket):
         if self._is_over and self._is_carried:
             self._is_carried = False
             self._carrier.put_down(self)
-            if self._on_end is not None:
-                threading.Thread(target=self._on_end, name="sinchfn-socket-end", daemon=True).start()
+            self._begin_end()
+
+    def _begin_end(self) -> None:
+        try:
+            threading.Thread(target=self._on_end, name="sinchfn-socket-end", daemon=True).start()
+        except RuntimeError:  # there can be no more threads at the moment
+            self._carrier.call_later(1.0, self._begin_end)
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -343,7 +347,7 @@ class Connection(WebSocket):
 
     def _wait_for_room(self, size: int) -> None:
         """:param size: of the frame that did not fit."""
-        if self._is_carried or self._carrier.is_current:
+        if self._is_carried or not self.may_wait:
             if self._unsent_size - size > UNSENT_LIMIT:
                 self._give_up_slow()
             self._carrier.await_room(self)
@@ -434,6 +438,12 @@ class Connection(WebSocket):
             self._tell_error(ConnectionClosed(LOST, reason))
         self._is_over = True
 
+    def drop(self) -> None:
+        """End it at once. On the carrier's thread."""
+        self._lose("dropped")
+        self.transport.abort()
+        self._end_if_over()
+
     def fail(self, error: BaseException, what: str) -> None:
         """What the function wrote raised: log it, and close with 1011."""
         self._enter(_log.error, "The %s of a socket raised %s", what, sentence_of(error), exc_info=error)
@@ -453,6 +463,8 @@ class Connection(WebSocket):
     def _guarded(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
             self._enter(lambda: awaited(function(*arguments)))
+        except ConnectionClosed:
+            pass  # it sent to a peer that is gone
         except BaseException as error:
             self._enter(_log.error, "A callback of a socket raised %s", sentence_of(error), exc_info=error)
 
@@ -467,24 +479,28 @@ class Connection(WebSocket):
         return ConnectionClosed(self.close_code or LOST, self.close_reason)
 
     def finish(self) -> None:
-        """Wait until the peer has answered the close frame, if there is to be an answer. For a thread that may wait."""
+        """Say all that is to be said, and wait until the peer has answered the close frame, if it is to.
+
+        For a thread that may wait, once the handler has no more to do.
+        """
         with self._reading:
             while not self._is_over and time.monotonic() < self._deadline:
                 if self._unsent:
                     self._flush()
                 self._read(self.transport.read)
         self._is_over = True
-
-    def hang_up(self) -> None:
-        """End the connection, and let the peer end it too, so that what was sent still reaches it. May wait."""
         deadline = time.monotonic() + CLOSE_PATIENCE
         while self._unsent and self.close_code != LOST and time.monotonic() < deadline:
-            self.transport.is_writable(0.1)
+            self.transport.is_writable(WAKE)
             self._flush()
         self.transport.end_writing()
+
+    def hang_up(self) -> None:
+        """Give the connection up, once the peer has ended it too; sooner, what was sent last might be lost. May wait."""
+        deadline = time.monotonic() + CLOSE_PATIENCE
         with suppress(OSError):
-            while (data := self.transport.read()) != b"" and time.monotonic() < deadline:
-                del data
+            while self.transport.read() != b"" and time.monotonic() < deadline:
+                pass
         self._carrier.forget(self)
         self.transport.close()
 
@@ -538,3 +554,7 @@ class Connection(WebSocket):
 
     def _has_unread(self) -> bool:
         return len(self._inbox) >= READ_AHEAD and self.transport.is_readable(0)
+
+
+def _nothing() -> None:
+    """Stands in for what is told of the end, before anybody wants to be told."""

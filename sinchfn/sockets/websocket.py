@@ -74,6 +74,16 @@ class WebSocket(ABC):
         """Whether something can still be sent."""
         return self.close_code is None
 
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether its messages go to a function that ``on_message`` was given."""
+        return self._on_message is not None
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether this thread may wait for something: not the one that runs the callbacks of all sockets."""
+        return True
+
     @abstractmethod
     def receive(self, timeout: float | None = None) -> str | bytes | None:
         """The next message; None if none came within `timeout` seconds (0: only what is there; None: no limit).
