@@ -496,7 +496,7 @@ class Connection(WebSocket):
         self.transport.end_writing()
 
     def hang_up(self) -> None:
-        """Give the connection up, once the peer has ended it too; sooner, what was sent last might be lost. May wait."""
+        """Give the connection up, once the peer has ended it too: what was sent last might be lost. May wait."""
         deadline = time.monotonic() + CLOSE_PATIENCE
         with suppress(OSError):
             while self.transport.read() != b"" and time.monotonic() < deadline:
