@@ -101,7 +101,7 @@ class _CatchAllAdapter:
 
     def match(self, *args: Any, **kwargs: Any) -> Any:
         rules = [rule for rule in self._app.url_map.iter_rules() if not rule.websocket]
-        if len(rules) > len(RULES) or "HTTP_UPGRADE" in self._request.environ:
+        if len(rules) > len(RULES) or "websocket" in self._request.environ.get("HTTP_UPGRADE", "").lower():
             return self._bound.match(*args, **kwargs)
         return rules[-1], {"path": self._request.path}
 

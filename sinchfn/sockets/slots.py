@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import threading
 
+from ..forks import Forkable, across_forks
 from .connection import Connection
 from .frames import GOING_AWAY
 
 
-class Slots:
+class Slots(Forkable):
     """The open sockets of one function in one process: no more than so many."""
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._begin_anew()
+        across_forks(self)
+
+    def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._taken = 0
         self._open: set[Connection] = set()
         self._is_closing = False
         self._all_gone = threading.Condition(self._lock)
+
+    def after_fork_in_child(self) -> None:
+        # The sockets are the parent's.
+        self._begin_anew()
 
     def take(self) -> bool:
         """Whether there was one: not when all are taken, or the process is about to end."""
