@@ -6,15 +6,18 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from flask import Response
 
 from . import jsontext
 from .address import public_base
-from .errors import AnswerError
+from .errors import AnswerError, did_you_mean
 from .exports import Export, Reads
+from .function import Function
 from .invocation import Invocation
 from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
+from .routing import segments_of
 from .voice.streams import stream_url
 from .voice.svaml import Svaml, SvamlBuilder, check_svaml
 
@@ -150,6 +153,7 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
     if not isinstance(endpoint, str) or not endpoint.startswith("/"):
         return answer
     function = invocation.function
+    _warn_of_no_socket(endpoint, function)
     if function.stream_key is None:
         _log.warning(
             "The URL of the stream %s carries no token: set VOICE_APPLICATION_SECRET or SINCHFN_STREAM_SECRET.",
@@ -163,3 +167,15 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
         function.url_prefix,
     )
     return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}
+
+
+def _warn_of_no_socket(endpoint: str, function: Function) -> None:
+    path = endpoint.partition("?")[0]
+    if function.has_socket_at(segments_of(unquote(path))):
+        return
+    known = [socket.path for socket in function.sockets]
+    _log.warning(
+        "There is no socket at %s, so the call will end there.%s",
+        path,
+        did_you_mean(path, known) or f' Take it with runtime.on_websocket("{path}", stream) in setup(runtime).',
+    )

@@ -325,6 +325,13 @@ STREAMING = (
 )
 
 
+#: What takes the sockets at that path.
+SOCKET = """
+def setup(runtime):
+    runtime.on_websocket("/stream", lambda ws, request: None)
+"""
+
+
 def endpoint_of(answer: Answer) -> str:
     assert answer.status == 200, answer.body
     return str(json.loads(answer.body)["action"]["destination"]["endpoint"])
@@ -339,7 +346,7 @@ def claims_of(url: str, key: bytes | str = STREAM_SECRET) -> Any:
 @pytest.mark.parametrize("mode", ["strict", "warn"])
 def test_a_stream_path_goes_out_as_a_public_url_with_a_token(tmp_path: Path, expression: str, mode: str) -> None:
     config = {"SINCHFN_PUBLIC_URL": "https://voice.example.com/fn", "SINCHFN_STREAM_SECRET": STREAM_SECRET}
-    with serving(tmp_path, returning(expression), SINCHFN_SVAML=mode, **config) as served:
+    with serving(tmp_path, returning(expression) + SOCKET, SINCHFN_SVAML=mode, **config) as served:
         url = endpoint_of(served.post("/ice", ICE))
         assert url.startswith("wss://voice.example.com/fn/stream?token=")
         claims = claims_of(url)
@@ -493,6 +500,23 @@ def dice(context, data):
 def notify(context, data):
     _see(context, data)
 """
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/strem", 'Did you mean "/stream"?'),
+        ("/strem?lang=en", 'Did you mean "/stream"?'),
+        ("/elsewhere", 'runtime.on_websocket("/elsewhere", stream)'),
+    ],
+)
+def test_a_stream_path_without_a_socket_is_pointed_out(tmp_path: Path, path: str, advice: str) -> None:
+    source = returning(f'IceSvamlBuilder().connect_stream("{path}")') + SOCKET
+    with serving(tmp_path, source, SINCHFN_STREAM_SECRET=STREAM_SECRET) as served:
+        endpoint_of(served.post("/ice", ICE))
+        [warning] = served.logged("WARNING")
+        assert "There is no socket at" in str(warning)
+        assert advice in str(warning).replace('\\"', '"')
 
 
 @pytest.mark.parametrize("file", EVENTS, ids=lambda file: str(file.stem))
