@@ -17,7 +17,6 @@ from .exports import Export, Reads
 from .function import Function
 from .invocation import Invocation
 from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
-from .routing import segments_of
 from .voice.streams import stream_url
 from .voice.svaml import Svaml, SvamlBuilder, check_svaml
 
@@ -171,7 +170,7 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
 
 def _warn_of_no_socket(endpoint: str, function: Function) -> None:
     path = endpoint.partition("?")[0]
-    if function.has_socket_at(segments_of(unquote(path))):
+    if function.has_socket_at(unquote(path)):
         return
     known = [socket.path for socket in function.sockets]
     _log.warning(

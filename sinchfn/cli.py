@@ -207,8 +207,14 @@ def _keep_serving(host: str, port: int) -> NoReturn:
     while status == RELOAD and not is_ending.is_set():
         command = [sys.executable, *sys.orig_argv[1:]]
         serving[:] = [subprocess.Popen(command, env=environ, close_fds=False)]  # noqa: S603 - this very command
+        if is_ending.is_set():  # it was told before there was anybody to pass it on to
+            serving[0].terminate()
         status = serving[0].wait()
-    raise SystemExit(0 if is_ending.is_set() else max(status, 0))
+    if is_ending.is_set():
+        raise SystemExit(0)
+    if status < 0:
+        _log.error("The process that serves was killed: %s.", signal.Signals(-status).name)
+    raise SystemExit(status if status >= 0 else 128 - status)
 
 
 def _address(host: str, port: int) -> str:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .config import FunctionConfig
 from .errors import DatabaseError
-from .services.logs import RequestLogger
+from .services.logs import RequestFields, RequestLogger
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from .exports import Export
-    from .function import Function
     from .injection import Scope
     from .services.assets import Assets
     from .services.cache import Cache
@@ -26,19 +24,9 @@ if TYPE_CHECKING:
     from .services.storage import Storage
 
 
-class Occasion(Protocol):
+class Occasion(RequestFields, Protocol):
     """What a context is made for: a request, a socket, or the start or the end of a process."""
 
-    @property
-    def function(self) -> Function: ...
-    @property
-    def export(self) -> Export: ...
-    @property
-    def handler_name(self) -> str: ...
-    @property
-    def request_id(self) -> str: ...
-    @property
-    def call_id(self) -> str | None: ...
     @property
     def timestamp(self) -> datetime: ...
     @property
@@ -47,15 +35,17 @@ class Occasion(Protocol):
 
 
 class FunctionContext:
-    """The surroundings of one call of a handler. Made per request; what it offers is made when it is asked for.
+    """The surroundings of one call of a handler, one socket, or the start or the end of a process.
+
+    What it offers is made when it is asked for.
 
     All of it is synchronous, also in async handlers, and may be used from threads that the handler starts.
     """
 
-    __slots__ = ("_connection", "_invocation", "_is_over", "_lock", "_log", "_scope")
+    __slots__ = ("_connection", "_is_over", "_lock", "_log", "_occasion", "_scope")
 
-    def __init__(self, invocation: Occasion) -> None:
-        self._invocation = invocation
+    def __init__(self, occasion: Occasion) -> None:
+        self._occasion = occasion
         self._log: RequestLogger | None = None
         self._connection: sqlite3.Connection | None = None
         self._scope: Scope | None = None
@@ -65,34 +55,34 @@ class FunctionContext:
     @property
     def request_id(self) -> str:
         """Id of this request, as in the answer's ``X-Request-ID`` and in every log line."""
-        return self._invocation.request_id
+        return self._occasion.request_id
 
     @property
     def timestamp(self) -> datetime:
         """When the request came; aware, in UTC."""
-        return self._invocation.timestamp
+        return self._occasion.timestamp
 
     @property
     def config(self) -> FunctionConfig:
         """The function's settings and variables."""
-        return self._invocation.function.config
+        return self._occasion.function.config
 
     @property
     def env(self) -> Mapping[str, str]:
         """Every variable in force, read-only: the process environment, ``.env``, ``sinch.json``, ``config=``."""
-        return self._invocation.function.config.env
+        return self._occasion.function.config.env
 
     @property
     def log(self) -> RequestLogger:
         """A logger bound to this request; its lines carry request id, handler and call id from any thread."""
         if self._log is None:
-            name = f"sinchfn.function.{self._invocation.function.name}"
-            self._log = RequestLogger(logging.getLogger(name), self._invocation)
+            name = f"sinchfn.function.{self._occasion.function.name}"
+            self._log = RequestLogger(logging.getLogger(name), self._occasion)
         return self._log
 
     @property
     def _services(self) -> Services:
-        return self._invocation.function.services
+        return self._occasion.function.services
 
     @property
     def services(self) -> Scope:
@@ -103,7 +93,7 @@ class FunctionContext:
         if self._scope is None:
             with self._lock:
                 if self._scope is None:
-                    self._scope = self._invocation._new_scope()
+                    self._scope = self._occasion._new_scope()
                 if self._is_over:
                     self._scope.close()
         return self._scope
@@ -199,13 +189,13 @@ class FunctionContext:
             connection.close()
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
-        if connection.in_transaction and self._invocation.outcome == "ok":
+        if connection.in_transaction and self._occasion.outcome == "ok":
             self.log.warning(
                 "%s ended well, but did not commit its changes to the database: they are rolled back. "
                 'Use "with context.open_database() as database:", or database.commit().',
-                self._invocation.handler_name,
+                self._occasion.handler_name,
             )
         connection.rollback()
 
     def __repr__(self) -> str:
-        return f"<FunctionContext of {self._invocation!r}>"
+        return f"<FunctionContext of {self._occasion!r}>"

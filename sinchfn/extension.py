@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
 from flask import Blueprint, Flask
 
 from .assembly import make_function
-from .catchall import RULES, AnyPath, EveryMethod, HostFirst
+from .catchall import RULES, AnyPath, EveryMethod, HostFirst, View
 from .controllers.decorators import METHODS
 from .errors import FunctionError
 from .function import Function
@@ -89,20 +89,25 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
         from .websockets import mount_sockets  # with it comes a lot that a function without sockets has no use for
 
         mount_sockets(app, function, blueprint)  # first, for one may be at the root
-    for rule in RULES:
-        # For handshakes too: what Werkzeug answers where there is only a rule for HTTP is a page.
-        for name, is_socket in (("function", False), ("no_socket", True)):
-            blueprint.add_url_rule(
-                rule,
-                name,
-                endpoint,
-                methods=("GET",) if is_socket else METHODS,  # all of them; see below
-                provide_automatic_options=False,
-                strict_slashes=False,
-                merge_slashes=False,
-                websocket=is_socket,
-            )
+    _add_rules(blueprint, "function", endpoint, METHODS)
+    # For handshakes too: what Werkzeug answers where there is only a rule for HTTP is a page.
+    _add_rules(blueprint, "no_socket", endpoint, ("GET",), websocket=True)
     return blueprint
+
+
+def _add_rules(blueprint: Blueprint, name: str, endpoint: View, methods: Sequence[str], **options: bool) -> None:
+    """The catch-all. (Its methods become all there are in :func:`mount`.)"""
+    for rule in RULES:
+        blueprint.add_url_rule(
+            rule,
+            name,
+            endpoint,
+            methods=methods,
+            provide_automatic_options=False,
+            strict_slashes=False,
+            merge_slashes=False,
+            **options,
+        )
 
 
 def log_start(function: Function) -> None:

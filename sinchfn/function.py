@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
 
 from .auth import BasicAuth
 from .config import DEFAULT, FunctionConfig
@@ -13,7 +17,6 @@ from .controllers import SinchController
 from .exports import Export, Exports, Handler, Row
 from .injection import Plan
 from .redaction import Redaction
-from .routing import segments_of
 from .runtime import DeclaredSocket
 from .services.public import PublicFiles
 from .services.shared import Services
@@ -32,11 +35,6 @@ PASSED_LENGTH = 8192
 LARGE_BODY = 32 << 20
 
 Hook = Callable[["Invocation"], None]
-
-
-def _fits(rule: list[str], segments: list[str]) -> bool:
-    is_as_long = len(rule) == len(segments)
-    return is_as_long and all("<" in own or own == asked for own, asked in zip(rule, segments, strict=True))
 
 
 class PassedAnswers:
@@ -105,9 +103,19 @@ class Function:
         rows = [row for export in self.exports for row in export.rows]
         return [*rows, *(Row("WS", socket.path, socket.name) for socket in self.sockets)]
 
-    def has_socket_at(self, segments: list[str]) -> bool:
-        """Whether this is the path of a socket. A variable stands for anything."""
-        return any(_fits(segments_of(socket.path), segments) for socket in self.sockets)
+    @cached_property
+    def _socket_paths(self) -> Map:
+        return Map([Rule(socket.path) for socket in self.sockets], strict_slashes=False, merge_slashes=False)
+
+    def has_socket_at(self, path: str) -> bool:
+        """Whether this path, below the mount, is one of a socket."""
+        if not self.sockets:
+            return False
+        try:
+            self._socket_paths.bind("").match(f"/{path.lstrip('/')}")
+        except HTTPException:
+            return False
+        return True
 
     def table(self) -> list[str]:
         """The same as aligned lines of text."""

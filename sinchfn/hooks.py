@@ -40,7 +40,7 @@ def await_start(invocation: Invocation) -> None:
 
 def refuse_unstarted(function: Function) -> None:
     """503 as long as the function has not started in this process, and cannot."""
-    if not function.lifecycle.is_ready and (reason := function.lifecycle.why_not(function)):
+    if not function.lifecycle.is_ready and (reason := function.lifecycle.why_not()):
         raise ServiceUnavailable(reason, retry_after=int(RETRY))
 
 

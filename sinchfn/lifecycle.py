@@ -99,10 +99,12 @@ class Lifecycle(Forkable):
             _run(hook, function, "startup")
         except BaseException as error:  # also sys.exit(): it must not pass for a start
             self._failed_at = time.monotonic()
-            shown = function.redact(trace := "".join(traceback.format_exception(error))) == trace
-            raise StartupError(_why_it_failed(hook, function, error)) from (error if shown else None)
+            trace = "".join(traceback.format_exception(error))
+            # Whoever shows the error shows its cause too, which may not know what is secret.
+            cause = error if function.redact(trace) == trace else None
+            raise StartupError(_why_it_failed(hook, function, error)) from cause
 
-    def why_not(self, function: Function) -> str | None:
+    def why_not(self) -> str | None:
         """Start if that is still to be done; a sentence for the caller if it cannot be.
 
         For servers that do not tell when a process starts. One that failed is tried again, but not in every request.

@@ -20,7 +20,7 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 #: What a function may use.
 OFFERED = ("on_startup", "on_shutdown", "on_websocket", "services", "config")
 
-#: The ways to ask for the same thing that the other runtimes have.
+#: What each of them takes, as a message shows it.
 SHAPES = {
     "on_startup": "fn(context)",
     "on_shutdown": "fn(context)",
@@ -168,9 +168,9 @@ class SinchRuntime:
         :raises FunctionError: a path was left without a function.
         """
         self._is_over = True
-        for path in self._awaited:
+        if self._awaited:
             raise FunctionError(
-                f'runtime.on_websocket("{path}") got no function: give it as the second argument, '
+                f'runtime.on_websocket("{self._awaited[0]}") got no function: give it as the second argument, '
                 "or write it as a decorator."
             )
 

@@ -88,7 +88,7 @@ class FunctionView:
 
     def _socket(self, incoming: Incoming) -> Callable[[], Response] | None:
         """What is answered to a request that comes to the path of a socket, and is no handshake."""
-        if not self.function.has_socket_at(segments_of(incoming.path)):
+        if not self.function.has_socket_at(incoming.path):
             return None
 
         def refuse() -> Response:

@@ -27,9 +27,9 @@ from .services.logs import bound_to, current_request
 from .signals import handler_failed, websocket_closed, websocket_opened
 from .sock import FunctionSock
 from .sockets import (
+    CARRIER,
     FAILED,
     LOST,
-    Carrier,
     Connection,
     HandshakeError,
     Slots,
@@ -54,11 +54,10 @@ def mount_sockets(app: Flask, function: Function, blueprint: Blueprint) -> None:
     :raises FunctionError: a path is none for Flask.
     """
     sock = FunctionSock()
-    carrier = app.extensions.setdefault("sinchfn.sockets", Carrier())
     slots = Slots(function.config["SINCHFN_WS_MAX_SOCKETS"])
     function.lifecycle.at_stop(slots.close_all)
     for number, socket in enumerate(function.sockets):
-        view = SocketView(app, function, socket, carrier, slots)
+        view = SocketView(app, function, socket, slots)
         try:
             register = sock.route(socket.path, blueprint, endpoint=f"socket_{number}", strict_slashes=False)
             register(view)
@@ -69,14 +68,12 @@ def mount_sockets(app: Flask, function: Function, blueprint: Blueprint) -> None:
 class SocketView:
     """Takes the handshakes of one path."""
 
-    def __init__(self, app: Flask, function: Function, socket: DeclaredSocket, carrier: Carrier, slots: Slots) -> None:
-        self.__name__ = "socket"
+    def __init__(self, app: Flask, function: Function, socket: DeclaredSocket, slots: Slots) -> None:
         #: the function that has the path
         self.function = function
         self._app = app
         self._mount = function.url_prefix
         self._socket = socket
-        self._carrier = carrier
         self._slots = slots
         self._export = Export(socket.name, Kind.WEBSOCKET, shown_path=socket.path)
         self._origins = (function.config["SINCHFN_WS_ORIGINS"] or "").split(",")
@@ -168,18 +165,22 @@ class SocketView:
         config = self.function.config
         connection = Connection(
             transport,
-            self._carrier,
+            CARRIER,
             invocation.context,
             limit=config["SINCHFN_WS_MAX_MESSAGE"],
             ping=config["SINCHFN_WS_PING"],
         )
         connection.call_id = call_id
+        connection.open(accepting(invocation.environ))  # first: it may be closed as soon as it has its slot
         self._slots.add(connection)
         response = _Upgraded(transport)
         give_back = partial(self._slots.give_back, connection)
         session = self.session(invocation, response, connection, variables, give_back)
-        connection.open(accepting(invocation.environ))
-        self._carrier.know(connection)
+        try:
+            CARRIER.know(connection)
+        except (OSError, RuntimeError) as error:  # it cannot begin: there are no more files, or threads
+            session.give_up(error)
+            return response
         if transport.can_be_carried:
             self._run_apart(session)
         else:

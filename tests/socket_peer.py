@@ -380,6 +380,8 @@ def work(ws, data, request):
         ws.send("flooded")
     elif verb == "threads":
         write_at_once(ws, int(words[0]))
+    elif verb == "flood-by":
+        flood_by[words[0]](ws, request)
     elif verb == "later":
         ws.call_later(0.05, lambda: ws.send("later"))
     elif verb == "flask":
@@ -388,6 +390,25 @@ def work(ws, data, request):
         ws.send(ws.context.request_id)
     else:
         ws.send(data)
+
+def flood_by_timer(ws, request):
+    try:
+        ws.send(bytes(200_000))
+        ws.call_later(0.001, lambda: flood_by_timer(ws, request))
+    except BaseException as error:
+        note(request, "flooded", type(error).__name__)
+        raise
+
+def flood_by_thread(ws, request):
+    def write():
+        try:
+            while True:
+                ws.send(bytes(200_000))
+        except BaseException as error:
+            note(request, "flooded", type(error).__name__)
+    threading.Thread(target=write).start()
+
+flood_by = {"timer": flood_by_timer, "thread": flood_by_thread}
 
 def write_at_once(ws, count):
     def write(letter):
@@ -459,6 +480,27 @@ def setup(runtime):
             "path": request.path, "query": dict(request.query), "header": request.headers.get("X-Own"),
             "call": ws.call_id,
         }))
+
+    @runtime.on_websocket("/asks", protected=False)
+    def asks_at_the_error(ws, request):
+        note(request, "opened", ws.context.request_id, {})
+        @ws.on_error
+        def ask(error):
+            try:
+                ws.receive(0)
+            except ConnectionClosed as error:
+                note(request, "asked", error.code)
+        if request.query["when"] == "busy":
+            ws.receive()
+            time.sleep(2)
+        for _ in ws:
+            pass
+
+    @runtime.on_websocket("/late", protected=False)
+    def registers_late(ws, request):
+        listen(ws, request, {})
+        note(request, "first", ws.receive())
+        ws.on_message(lambda data: ws.send(data))
 
     @runtime.on_websocket("/storage", protected=False)
     def keeps(ws, request):

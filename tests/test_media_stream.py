@@ -213,6 +213,40 @@ def test_in_the_callback_style_nothing_is_waited_for() -> None:
     ws.close()
 
 
+@pytest.mark.parametrize("register", ["on_connect", "on_audio", "on_drained", "on_close"])
+@pytest.mark.parametrize("function", [5, None, lambda a, b, c: None])
+def test_what_cannot_be_called_back_is_refused_at_once(register: str, function: Any) -> None:
+    ws, _ = memory_sockets()
+    stream = MediaStream(ws)
+    with pytest.raises(TypeError, match=register):
+        getattr(stream, register)(function)
+    getattr(stream, register)(lambda: None)  # it need not take what it has no use for
+    ws.close()
+
+
+@pytest.mark.parametrize("options", [{"max_queued": 0}, {"max_queued": -1.0}, {"sample_rate": 0}, {"sample_rate": 1}])
+def test_a_stream_that_could_not_work_is_refused(options: dict[str, Any]) -> None:
+    ws, _ = memory_sockets()
+    with pytest.raises(ValueError, match="it takes"):
+        MediaStream(ws, **options)
+    ws.close()
+
+
+def test_what_a_handler_sets_for_the_end_does_not_take_the_place_of_the_streams() -> None:
+    ws, peer = memory_sockets()
+    stream = MediaStream(ws)
+    told: list[int] = []
+    ws.on_close(lambda code: told.append(code))
+    stream.on_connect(lambda: (stream.answer(), stream.send(audio(10))))
+    StreamCaller(peer).connect(sample_rate=RATE)
+    ws.settle()
+    peer.close(4001)
+    list(peer)
+    ws.settle()
+    assert told == [4001]
+    assert stream.queued == 0
+
+
 # --- audio ------------------------------------------------------------------------------------------------------------
 
 
@@ -287,7 +321,9 @@ def test_what_several_threads_send_is_all_sent(answered: Callable[..., Opened]) 
     came = b"".join(piece for _, piece in arrivals(peer, 5 * 5 * FRAME))
     for thread in threads:
         thread.join()
-    assert sorted(came) == sorted(b"".join(pieces))
+    frames = [came[start : start + FRAME] for start in range(0, len(came), FRAME)]
+    assert all(len(set(frame[::2])) == 1 for frame in frames)
+    assert sorted(frames) == sorted(piece[:FRAME] for piece in pieces for _ in range(5))
 
 
 # --- room -------------------------------------------------------------------------------------------------------------
@@ -298,7 +334,7 @@ def test_a_loop_waits_for_room(answered: Callable[..., Opened]) -> None:
     began = time.monotonic()
     stream.send(audio(0.8))
     assert time.monotonic() - began > 0.4
-    assert b"".join(piece for _, piece in arrivals(peer, 0.8 * RATE * 2 // 1)) == audio(0.8)  # type: ignore[arg-type]
+    assert b"".join(piece for _, piece in arrivals(peer, len(audio(0.8)))) == audio(0.8)
 
 
 def test_who_waits_for_room_is_told_of_the_end(answered: Callable[..., Opened]) -> None:
@@ -339,6 +375,25 @@ def test_clear_drops_what_waits_here_and_there(answered: Callable[..., Opened]) 
     assert messages[at + 1 :] == [audio(0.02, start=30_000)]
 
 
+def test_what_another_thread_sends_amid_a_clear_keeps_its_pace(answered: Callable[..., Opened]) -> None:
+    stream, _, peer = answered()
+    stream.send(audio(2.0))
+    threads = [threading.Thread(target=stream.clear), threading.Thread(target=stream.send, args=(audio(2.0),))]
+    with stream._sending:  # a frame is just going out
+        for thread in threads:
+            thread.start()
+            time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    time.sleep(0.2)
+    got: list[Any] = []
+    while (message := peer.receive(timeout=0)) is not None:
+        got.append(message)
+    assert '{"command":"clear"}' in got
+    assert len(got) < 40  # of two hundred frames
+    stream.close()
+
+
 def test_drain_waits_until_all_was_heard(answered: Callable[..., Opened]) -> None:
     stream, caller, _ = answered()
     assert stream.drain(timeout=0) is True
@@ -376,10 +431,23 @@ def test_on_drained_is_told_when_all_was_heard() -> None:
     assert told[0] - began > 0.28
 
 
+def test_on_drained_is_told_of_a_single_frame() -> None:
+    ws, peer = memory_sockets()
+    stream = MediaStream(ws)
+    stream.on_drained(lambda: stream.close(4000, "said all"))
+    stream.on_connect(lambda connect: (stream.answer(), stream.send(audio(0.02))))
+    caller = StreamCaller(peer)
+    caller.connect(sample_rate=RATE)
+    assert caller.answered() == "answer"
+    assert caller.hear(0.02) == audio(0.02)
+    list(peer)
+    assert peer.close_code == 4000
+
+
 def test_a_silent_stream_says_that_it_is_alive(
     answered: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media_stream, "HEARTBEAT", 0.3)
+    monkeypatch.setattr(media_stream, "HEARTBEAT", 0.6)
     stream, caller, _ = answered()
     caller.wait_for("heartbeat")
     caller.wait_for("heartbeat")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,9 @@ from socket_peer import (
     quick_frame,
     status_of,
 )
+
+from sinchfn.sockets import Carrier, Connection, Slots
+from sinchfn.sockets.transports import HeldTransport
 
 STYLES = ("blocking", "callback")
 both_styles = pytest.mark.parametrize("style", STYLES)
@@ -184,6 +189,27 @@ def test_what_came_before_a_fault_is_handled(server: Server, style: str) -> None
         assert found[-1].closing[0] == 1007
 
 
+def test_a_fault_right_behind_what_a_handler_took_before_it_registered_its_callback(server: Server) -> None:
+    key = new_key()
+    with opened(server.port, f"/late?key={key}") as peer:
+        peer.raw(frame(TEXT, b"one") + frame(TEXT, b"\xff"))
+        assert noted(server, key, "first") == ["one"]
+        assert noted(server, key, "closed")[0] == 1007  # though the peer stays, and says no more
+        assert ended(peer).closing[0] == 1007
+
+
+@pytest.mark.parametrize("when", ["waiting", "busy"])
+def test_on_error_may_ask_for_what_is_left(server: Server, when: str) -> None:
+    key = new_key()
+    with opened(server.port, f"/asks?when={when}&key={key}") as peer:
+        peer.send("one")
+        noted(server, key, "opened")
+        time.sleep(0.2)
+    assert noted(server, key, "asked") == [1006]
+    assert status_of(server.port, "/callback/echo") == 101
+    assert record_of(server, key)["stream"]["close_code"] == 1006
+
+
 @both_styles
 def test_a_close_amid_fragments(server: Server, style: str) -> None:
     with opened(server.port, f"/{style}/echo") as peer:
@@ -293,6 +319,45 @@ def test_a_busy_handler_does_not_keep_its_peer_from_being_answered(server: Serve
         assert peer.message() == "slept"
 
 
+def test_timers_beside_the_callback_of_a_connection_that_is_not_carried() -> None:
+    """As under TLS that gunicorn ends itself: there messages are handled in the thread of the request."""
+    ours, theirs = socket.socketpair()
+    carrier = Carrier()
+    with theirs, ours:
+        connection = Connection(HeldTransport(ours), carrier, limit=MIB, ping=30)
+        inside: list[str] = []
+
+        def heard(data: Any) -> None:
+            assert mark.get() == "ours"
+            time.sleep(0.02)
+            inside.append("message")
+
+        def tick() -> None:
+            assert mark.get() == "ours"
+            inside.append("timer")
+            time.sleep(0.005)
+            connection.call_later(0.001, tick)
+
+        mark.set("ours")
+        connection.bind()
+        connection.on_message(heard)
+        connection.call_later(0, tick)
+        serving = threading.Thread(target=contextvars.copy_context().run, args=(connection.serve,))
+        serving.start()
+        for _ in range(20):
+            theirs.sendall(frame(BINARY, b"x"))
+        until(lambda: connection.failed_with or inside.count("message") == 20, 10)
+        assert connection.failed_with is None
+        assert inside.count("timer") > 5
+        theirs.sendall(close_frame())
+        serving.join(10)
+        assert connection.close_code == 1000
+        carrier.end()
+
+
+mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark")
+
+
 # --- many threads, slow readers ---------------------------------------------------------------------------------------
 
 
@@ -311,6 +376,18 @@ def test_what_many_threads_send_never_mixes(server: Server, style: str) -> None:
             assert body == letter * (number * 37 % 700)
             next_of[letter] += 1
         assert peer.ask_for("x") == "x"
+
+
+@pytest.mark.parametrize("sender", ["timer", "thread"])
+def test_a_slow_reader_of_what_no_callback_sends(server: Server, sender: str) -> None:
+    key = new_key()
+    with opened(server.port, f"/callback/work?key={key}", receive_buffer=4096) as slow:
+        slow.send(f"flood-by {sender}")
+        assert noted(server, key, "flooded") == ["ConnectionClosed"]
+        # It reads nothing, nor does it go; yet its socket ends.
+        assert noted(server, key, "closed")[0] == 1008
+    assert noted(server, key, "error") == ["ConnectionClosed", 1008]
+    assert record_of(server, key)["stream"]["close_code"] == 1008
 
 
 def test_a_slow_reader_of_a_blocking_handler(server: Server) -> None:
@@ -429,6 +506,42 @@ def test_the_server_is_told_to_end(tmp_path: Path, sent: signal.Signals) -> None
 
 def notes_of(server: Server, key: str) -> list[Any]:
     return list(json.loads(server.request("GET", f"/noted?key={key}")[2]))
+
+
+def test_a_handshake_amid_the_shutdown_is_answered_before_it_is_closed(
+    make_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(
+        """
+        def setup(runtime):
+            runtime.on_websocket("/echo", lambda ws, request: list(ws), protected=False)
+        """
+    )
+    client = app.test_client()
+    take = Slots.take
+
+    def take_last(slots: Slots) -> bool:
+        is_free = take(slots)
+        slots.close_all(0)  # the server is told to stop right now
+        return is_free
+
+    monkeypatch.setattr(Slots, "take", take_last)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.settimeout(PATIENCE)
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+        }
+        client.get("/echo", headers=headers, environ_overrides={"gunicorn.socket": ours})
+        answer = b""
+        while b"restarting" not in answer:
+            answer += theirs.recv(4096)
+        head, _, rest = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101")
+        assert rest == b"\x88\x1a\x03\xe9the server is restarting"
 
 
 def test_a_handler_that_does_not_end_keeps_nobody(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """WebSockets over the connections of a WSGI server. What is here knows nothing of Flask, nor of functions."""
 
+from .carrier import CARRIER as CARRIER
 from .carrier import Carrier as Carrier
 from .connection import Connection as Connection
 from .frames import FAILED as FAILED

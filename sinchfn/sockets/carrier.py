@@ -13,7 +13,7 @@ import selectors
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -69,37 +69,35 @@ class Carrier(Forkable):
             self._start()
 
     def forget(self, connection: Connection) -> None:
-        """It needs no looking after any more."""
+        """It needs no looking after any more. To be told before it is closed: its descriptor may be another's then."""
         with self._lock:
             self._known.discard(connection)
+        self.attend(connection)
 
     def carry(self, connection: Connection) -> None:
         """From now on its messages are read and handled by this thread."""
         self._do(lambda: self._take(connection))
 
-    def put_down(self, connection: Connection) -> None:
-        """Wait for it no more. On this thread only."""
-        if self._carried.get(connection.file) is connection and self._poller is not None:
-            del self._carried[connection.file]
-            self._poller.remove(connection.file)
+    def _take(self, connection: Connection) -> None:
+        connection.begin_callbacks()
+        self._attend(connection)
 
-    def await_room(self, connection: Connection) -> None:
-        """Tell it as soon as more can be written."""
-        self._do(lambda: self._await_room(connection))
+    def attend(self, connection: Connection) -> None:
+        """Wait for what it wants by now, if that is anything."""
+        self._do(lambda: self._attend(connection))
 
-    def _await_room(self, connection: Connection) -> None:
-        if self._poller is not None and connection.wanted:
-            self._carried[connection.file] = connection
-            self._poller.watch(connection.file, connection.wanted)
-
-    def done_writing(self, connection: Connection) -> None:
-        """All is written. On this thread only."""
-        if self._poller is None or self._carried.get(connection.file) is not connection:
+    def _attend(self, connection: Connection) -> None:
+        poller, file = self._poller, connection.file
+        if poller is None:
             return
-        if connection.wanted:
-            self._poller.watch(connection.file, connection.wanted)
-        else:
-            self.put_down(connection)
+        with self._lock:
+            wanted = connection.wanted if connection in self._known else 0
+        if wanted:
+            self._carried[file] = connection
+            poller.watch(file, wanted)
+        elif self._carried.get(file) is connection:
+            del self._carried[file]
+            poller.remove(file)
 
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
         """Call `function` on this thread, after so many seconds. What it raises is logged."""
@@ -142,15 +140,21 @@ class Carrier(Forkable):
     def _start(self) -> None:
         """With the lock held."""
         if self._thread is None and not self._is_ended:
-            self._wakes = wakes = os.pipe()
-            for end in wakes:
-                os.set_blocking(end, False)
-            self._poller = poller = _EpollPoller() if hasattr(select, "epoll") else _SelectorPoller()
-            poller.watch(wakes[0], READABLE)
-            self._thread = threading.Thread(
-                target=self._run, args=(poller, wakes[0]), name="sinchfn-sockets", daemon=True
-            )
-            self._thread.start()
+            with ExitStack() as undo:  # there may be no more files, or threads, at the moment
+                wakes = os.pipe()
+                for end in wakes:
+                    undo.callback(os.close, end)
+                    os.set_blocking(end, False)
+                poller = _EpollPoller() if hasattr(select, "epoll") else _SelectorPoller()
+                undo.callback(poller.close)
+                poller.watch(wakes[0], READABLE)
+                thread = threading.Thread(
+                    target=self._run, args=(poller, wakes[0]), name="sinchfn-sockets", daemon=True
+                )
+                self._wakes, self._poller = wakes, poller
+                thread.start()
+                self._thread = thread
+                undo.pop_all()
 
     def _wake(self) -> None:
         if self._wakes is not None:
@@ -206,11 +210,6 @@ class Carrier(Forkable):
             known = list(self._known)
         for connection in known:
             guarded(lambda connection=connection: connection.look_after(now))  # type: ignore[misc]
-
-    def _take(self, connection: Connection) -> None:
-        if connection.begin_callbacks() and self._poller is not None:
-            self._carried[connection.file] = connection
-            self._poller.watch(connection.file, connection.wanted)
 
 
 def guarded(function: Callable[[], Any]) -> None:
@@ -277,3 +276,7 @@ class _SelectorPoller:
             )
             for key, mask in self._selector.select(seconds)
         ]
+
+
+#: That of this process. Of the module, because one thread is to carry the sockets of everything that is served here.
+CARRIER = Carrier()

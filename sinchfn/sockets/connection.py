@@ -86,7 +86,8 @@ class Connection(WebSocket):
         self._reader = FrameReader(limit, expect_mask=not is_client)
         self._feed = self._reader.feed
         self._inbox: deque[str | bytes] = deque()
-        self._reading = threading.Lock()
+        #: one thread may be in it more than once: what `on_error` is told while reading may ask for more
+        self._reading = threading.RLock()
         self._heard = time.monotonic()
         self._is_pinged = False
         self._writing = threading.Lock()
@@ -115,11 +116,6 @@ class Connection(WebSocket):
         self._is_inside = False
 
     @property
-    def is_lost(self) -> bool:
-        """Whether the peer went without a close frame."""
-        return self.close_code == LOST
-
-    @property
     def may_wait(self) -> bool:
         return not self._carrier.is_current
 
@@ -129,13 +125,16 @@ class Connection(WebSocket):
         if self._on_message is not None:
             raise RuntimeError("ws.receive() cannot be used with ws.on_message(fn): messages go to fn.")
         inbox = self._inbox
-        if not inbox:
-            with self._reading:
+        # The carrier, in an `on_error`, must not wait for whoever is reading.
+        if not inbox and self._reading.acquire(blocking=self.may_wait):
+            try:
                 self._read_until(None if timeout is None else time.monotonic() + timeout)
+            finally:
+                self._reading.release()
         try:
             return inbox.popleft()
         except IndexError:
-            if self._is_over or self._is_close_sent:
+            if not self.is_open:
                 raise self._closed() from None
             return None
 
@@ -143,7 +142,7 @@ class Connection(WebSocket):
         """Read until there is a message, the socket is closed, or the time is over."""
         inbox, transport = self._inbox, self.transport
         self._break_off_if_wrong()
-        while not inbox and not self._is_over and not self._is_close_sent:
+        while not inbox and self.is_open:
             if deadline is None:
                 self._read(transport.read)
                 continue
@@ -209,7 +208,7 @@ class Connection(WebSocket):
         """Read here until the socket is over, and hand each message to the callback: where nobody can carry it."""
         while not self._is_over:
             while self._inbox and not self._is_close_sent:
-                self._call(self._inbox.popleft())
+                self._hand_over(self._inbox.popleft())
             if self._is_close_sent:
                 return
             with self._reading:
@@ -232,13 +231,12 @@ class Connection(WebSocket):
         self._on_end = on_end
         self._carrier.carry(self)
 
-    def begin_callbacks(self) -> bool:
-        """Hand over what came while the handler still ran; whether there is more to wait for."""
+    def begin_callbacks(self) -> None:
+        """Hand over what came while the handler still ran."""
         self._is_carried = True
         while self._inbox and not self._is_close_sent:
             self._call(self._inbox.popleft())
         self._end_if_over()
-        return self._is_carried
 
     def on_event(self, events: int) -> None:
         """Something can be read, or written."""
@@ -270,18 +268,23 @@ class Connection(WebSocket):
         began = time.perf_counter()
         self._is_inside = True
         try:
-            result = self._run(self._on_message, data)
-            if result is not None:
-                self._run(awaited, result)
-        except ConnectionClosed:
-            pass  # it sent to a peer that is gone; what follows says so
-        except BaseException as error:
+            self._run(self._hand_over, data)
+        finally:
             self._is_inside = False
-            self.fail(error, "callback")
-        self._is_inside = False
         took = time.perf_counter() - began
         if took > SLOW_CALLBACK:
             self._warn_of_slow(took, began)
+
+    def _hand_over(self, data: str | bytes) -> None:
+        """In the context of the handler already."""
+        try:
+            result = self._on_message(data)  # type: ignore[misc]  # who hands over has asked if there is one
+            if result is not None:
+                awaited(result)
+        except ConnectionClosed:
+            pass  # it sent to a peer that is gone; what follows says so
+        except BaseException as error:
+            self.fail(error, "callback")
 
     def _warn_of_slow(self, took: float, now: float) -> None:
         if now - self._warned < WARN_EVERY:
@@ -297,7 +300,7 @@ class Connection(WebSocket):
     def _end_if_over(self) -> None:
         if self._is_over and self._is_carried:
             self._is_carried = False
-            self._carrier.put_down(self)
+            self._carrier.attend(self)
             self._begin_end()
 
     def _begin_end(self) -> None:
@@ -318,15 +321,13 @@ class Connection(WebSocket):
         else:
             raise TypeError(f"ws.send() takes str, for text, or bytes; found {type(data).__name__}.")
         frame = make_frame(opcode, payload, mask=self._is_client)
-        if not self._send(frame):
+        if not self._send(frame, len(payload)):
             self._wait_for_room(len(frame))
-        statistics = self.statistics
-        statistics.frames_out += 1
-        statistics.bytes_out += len(payload)
 
-    def _send(self, frame: bytes) -> bool:
+    def _send(self, frame: bytes, size: int | None = None) -> bool:
         """Write a frame, or keep what cannot be written now; whether all of it went out.
 
+        :param size: of the payload, if it is a message, which counts.
         :raises ConnectionClosed: nothing can be sent any more.
         """
         with self._writing:
@@ -336,6 +337,9 @@ class Connection(WebSocket):
                 sent = 0 if self._unsent else self.transport.write(frame)
             except OSError:
                 sent = -1
+            if sent >= 0 and size is not None:
+                self.statistics.frames_out += 1
+                self.statistics.bytes_out += size
             if sent == len(frame):
                 return True
             if sent >= 0:
@@ -347,10 +351,10 @@ class Connection(WebSocket):
 
     def _wait_for_room(self, size: int) -> None:
         """:param size: of the frame that did not fit."""
-        if self._is_carried or not self.may_wait:
+        if not self.may_wait:
             if self._unsent_size - size > UNSENT_LIMIT:
                 self._give_up_slow()
-            self._carrier.await_room(self)
+            self._carrier.attend(self)
             return
         left, deadline = self._unsent_size, time.monotonic() + self._ping
         while self._unsent and not self._is_over:
@@ -392,7 +396,7 @@ class Connection(WebSocket):
     def _flush_on_carrier(self) -> None:
         self._flush()
         if not self._unsent:
-            self._carrier.done_writing(self)
+            self._carrier.attend(self)
         self._end_if_over()
 
     def open(self, answer: bytes) -> None:
@@ -423,7 +427,7 @@ class Connection(WebSocket):
             self._unsent_size += len(frame)
         self._flush()
         if self._unsent:
-            self._carrier.await_room(self)
+            self._carrier.attend(self)
 
     def _break_off(self, code: int, reason: str) -> None:
         """The peer broke a rule: tell it which, and listen to it no more."""
@@ -457,6 +461,8 @@ class Connection(WebSocket):
 
     def tell_closed(self) -> None:
         """Call ``on_close``."""
+        if self._at_end is not None:
+            self._at_end()
         if self._on_close is not None:
             self._guarded(self._on_close, self.close_code, self.close_reason)
 
@@ -473,7 +479,11 @@ class Connection(WebSocket):
         if self._is_inside or not self._carrier.is_current:
             function(*arguments, **named)
         else:
-            self._run(function, *arguments, **named)
+            self._is_inside = True  # no context can be entered twice: what is called may come here again
+            try:
+                self._run(function, *arguments, **named)
+            finally:
+                self._is_inside = False
 
     def _closed(self) -> ConnectionClosed:
         return ConnectionClosed(self.close_code or LOST, self.close_reason)
@@ -516,6 +526,7 @@ class Connection(WebSocket):
     def look_after(self, now: float) -> None:
         """What has to happen in time; called every `SWEEP` seconds."""
         if self._is_over:
+            self._end_if_over()  # a timer, or a thread of the function, has seen the end
             return
         if self._is_close_sent:
             if now > self._deadline:

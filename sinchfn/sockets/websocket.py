@@ -63,6 +63,8 @@ class WebSocket(ABC):
         self._on_message: Callable[[Any], Any] | None = None
         self._on_close: Callable[..., Any] | None = None
         self._on_error: Callable[..., Any] | None = None
+        #: for what is built on a socket: called when it is closed, before the function's own ``on_close``
+        self._at_end: Callable[[], None] | None = None
 
     @property
     @abstractmethod
@@ -125,7 +127,7 @@ class WebSocket(ABC):
         It must not block: the thread that calls it carries every socket of the process. The log warns of one that takes
         longer than 20 ms. One that raises closes the socket with 1011.
         """
-        self._on_message = _with_arguments(function, 1, "on_message")
+        self._on_message = fitted(function, "ws.on_message", "data")
         return function
 
     def on_close(self, function: Callback) -> Callback:
@@ -133,7 +135,7 @@ class WebSocket(ABC):
 
         It may take fewer arguments, and it may block: it has a thread to itself.
         """
-        self._on_close = _with_arguments(function, 2, "on_close")
+        self._on_close = fitted(function, "ws.on_close", "code", "reason")
         return function
 
     def on_error(self, function: Callback) -> Callback:
@@ -142,7 +144,7 @@ class WebSocket(ABC):
         `error` is what a callback raised, or a :class:`ConnectionClosed` that says what the peer did wrong, or that it
         is gone. Like a message's, it must not block.
         """
-        self._on_error = _with_arguments(function, 1, "on_error")
+        self._on_error = fitted(function, "ws.on_error", "error")
         return function
 
     def __iter__(self) -> Iterator[str | bytes]:
@@ -156,22 +158,24 @@ class WebSocket(ABC):
                 yield message
 
 
-def _with_arguments(function: Callable[..., Any], most: int, name: str) -> Callable[..., Any]:
-    """`function`, called with as many of its arguments as it takes."""
+def fitted(function: Callable[..., Any], method: str, *arguments: str) -> Callable[..., Any]:
+    """`function`, to be called with all of these arguments, however few of them it takes.
+
+    :raises TypeError: it cannot be called with the first few of them.
+    """
     if not callable(function):
-        raise TypeError(f"ws.{name}() takes a function; found {function!r:.60}.")
+        raise TypeError(f"{method}() takes a function; found {function!r:.60}.")
     try:
         signature = inspect.signature(function)
     except ValueError:  # written in C, without a signature to look at
         return function
-    for count in range(most, -1, -1):
+    for count in range(len(arguments), -1, -1):
         try:
-            signature.bind(*[None] * count)
+            signature.bind(*arguments[:count])
         except TypeError:
             continue
-        return function if count == most else _shortened(function, count)
-    wanted = {"on_message": "fn(data)", "on_close": "fn(code, reason)", "on_error": "fn(error)"}[name]
-    raise TypeError(f"ws.{name}() takes {wanted}; found {signature}.")
+        return function if count == len(arguments) else _shortened(function, count)
+    raise TypeError(f"{method}() takes fn({', '.join(arguments)}); found {signature}.")
 
 
 def _shortened(function: Callable[..., Any], count: int) -> Callable[..., Any]:

@@ -257,7 +257,7 @@ class MemorySocket(WebSocket):
     def _ended(self) -> None:
         if self._on_end is not None:
             self._pair.do(self._on_end)
-        elif self._on_close is not None and not self._is_run:
+        elif (self._on_close is not None or self._at_end is not None) and not self._is_run:
             self._pair.do(self.tell_closed)
 
     def _closed(self) -> ConnectionClosed:
@@ -324,6 +324,8 @@ class MemorySocket(WebSocket):
 
     def tell_closed(self) -> None:
         """Call ``on_close``."""
+        if self._at_end is not None:
+            self._at_end()
         if self._on_close is not None:
             self._guarded(self._on_close, self.close_code, self.close_reason)
 

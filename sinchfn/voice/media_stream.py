@@ -11,18 +11,22 @@ from typing import Any, TypeVar
 from ..coroutines import awaited
 from ..errors import ConnectionClosed, SinchfnError
 from ..sockets import LOST, REFUSED, SocketStatistics, Timer, WebSocket
-from .stream_connect import StreamConnect, command_in, read_command, read_connect
+from ..sockets.websocket import fitted
+from .stream_connect import FRAME, HIGHEST_RATE, LOWEST_RATE, StreamConnect, command_in, read_command, read_connect
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 #: Seconds that the platform gets to say what call it is.
 CONNECT_PATIENCE = 10.0
 
-#: Length of a frame in seconds: what the platform itself sends and recommends.
-FRAME = 0.02
-
 #: Seconds of audio that are sent ahead of time, so that a pause on our side, or on the way, is not heard.
 LEAD = 0.06
+
+#: Seconds after which who waits for the stream looks up, to see whether it was closed meanwhile.
+LOOK_UP = 0.5
+
+#: Seconds after which a frame is tried again whose place another thread's frame has just taken.
+AGAIN = 0.005
 
 #: Seconds of silence on our side after which the platform is told that the stream is alive. It waits for 60.
 HEARTBEAT = 20.0
@@ -60,9 +64,16 @@ class MediaStream:
 
     :param sample_rate: samples a second, where the platform does not say.
     :param max_queued: seconds of audio that may wait to be sent.
+    :raises ValueError: no such rate is possible, or no frame fits into the queue.
     """
 
     def __init__(self, ws: WebSocket, *, sample_rate: int | None = None, max_queued: float = MAX_QUEUED) -> None:
+        if max_queued < FRAME:
+            raise ValueError(f"max_queued is {max_queued!r}: it takes seconds of audio, at least {FRAME:g}.")
+        if sample_rate is not None and not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+            raise ValueError(
+                f"sample_rate is {sample_rate!r}: it takes {LOWEST_RATE} to {HIGHEST_RATE} samples a second."
+            )
         self.ws = ws
         self._default_rate = sample_rate
         self._max_queued = max_queued
@@ -85,7 +96,7 @@ class MediaStream:
         self._due = 0.0
         self._sent = 0.0
         self._timers: dict[str, Timer] = {}
-        self._after_close, ws._on_close = ws._on_close, self._closed
+        ws._at_end = self._end
 
     # --- what the platform says -------------------------------------------------------------------------------------
 
@@ -96,6 +107,9 @@ class MediaStream:
         :raises ConnectionClosed: it said nothing, or is gone.
         :raises RuntimeError: it is not known yet, and in the callback style cannot be waited for: use `on_connect`.
         """
+        return self._await_connect()
+
+    def _await_connect(self) -> StreamConnect:
         deadline = time.monotonic() + CONNECT_PATIENCE
         while self._connect is None:
             if self.ws.has_callbacks:
@@ -150,7 +164,7 @@ class MediaStream:
         self.ws.close()
 
     def _command_at_begin(self, name: str) -> None:
-        _ = self.connect
+        self._await_connect()
         if self._is_answered:
             if name == "answer":
                 return
@@ -220,27 +234,25 @@ class MediaStream:
 
         It must not block; nor must those of `on_audio` and `on_drained`. See ``WebSocket.on_message``.
         """
-        self._on_connect = function
+        self._on_connect = fitted(function, "stream.on_connect", "connect")
         if self._connect is not None:
-            awaited(function(self._connect))
+            awaited(self._on_connect(self._connect))
         self._listen()
         return function
 
     def on_audio(self, function: Callback) -> Callback:
         """Call ``function(pcm)`` for each piece of audio, mostly 20 ms. Also a decorator."""
-        self._on_audio = function
+        self._on_audio = fitted(function, "stream.on_audio", "pcm")
         self._listen()
         return function
 
     def on_close(self, function: Callback) -> Callback:
         """Call ``function(code, reason)`` when the call has ended. Also a decorator. It may block."""
-        self.ws.on_close(function)
-        self._after_close, self.ws._on_close = self.ws._on_close, self._closed
-        return function
+        return self.ws.on_close(function)
 
     def on_drained(self, function: Callback) -> Callback:
         """Call ``function()`` whenever all that was to be sent has been heard. Also a decorator."""
-        self._on_drained = function
+        self._on_drained = fitted(function, "stream.on_drained")
         return function
 
     def _listen(self) -> None:
@@ -259,15 +271,14 @@ class MediaStream:
                 if result is not None:
                     awaited(result)
 
-    def _closed(self, code: int, reason: str) -> None:
+    def _end(self) -> None:
+        """The socket is closed: nothing waits any more, and nobody waits for it."""
         for timer in list(self._timers.values()):
             timer.cancel()
         self._timers.clear()
         with self._lock:
             self._queue.clear()
             self._changed.notify_all()
-        if self._after_close is not None:
-            awaited(self._after_close(code, reason))
 
     # --- audio out --------------------------------------------------------------------------------------------------
 
@@ -295,7 +306,7 @@ class MediaStream:
         if size == self._frame_bytes and self._send_at_once(pcm):
             return
         rest = memoryview(pcm).cast("B") if size else b""
-        limit = int(self._max_queued * self._bytes_per_second)
+        limit = int(self._max_queued * self._bytes_per_second) // 2 * 2
         while rest:
             with self._lock:
                 self._wait_for_room(size, limit)
@@ -318,7 +329,7 @@ class MediaStream:
             self.ws.send(pcm)
         finally:
             self._sending.release()
-        if self._queue:  # another thread came with more, and could not send
+        if self._queue or self._on_drained is not None:  # another thread came with more, and could not send
             self._pump()
         return True
 
@@ -330,7 +341,7 @@ class MediaStream:
                 "when), or give MediaStream a larger max_queued."
             )
         while len(self._queue) >= limit and self.ws.is_open:
-            self._changed.wait(0.5)
+            self._changed.wait(LOOK_UP)
         self._refuse_closed()
 
     def _begin_anew(self) -> None:
@@ -344,9 +355,9 @@ class MediaStream:
         """
         with self._lock:
             self._queue.clear()
+            self._due = 0.0
             self._changed.notify_all()
         with self._sending:  # a frame that is just going out must not come after it
-            self._due = 0.0
             self._command("clear")
 
     def drain(self, timeout: float | None = None) -> bool:
@@ -361,7 +372,7 @@ class MediaStream:
                 left = inf if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     return False
-                self._changed.wait(min(left, 0.5 if self._queue else max(0.001, self._due - time.monotonic())))
+                self._changed.wait(min(left, LOOK_UP if self._queue else self._due - time.monotonic()))
         return True
 
     def _refuse_closed(self) -> None:
@@ -372,7 +383,7 @@ class MediaStream:
         """Send what is due; come back when the next is."""
         # On the thread of the callbacks nobody may be waited for, who perhaps waits for a slow peer.
         if not self._sending.acquire(blocking=self.ws.may_wait):
-            self._set_timer("pump", FRAME / 4, self._pump)
+            self._set_timer("pump", AGAIN, self._pump)
             return
         try:
             while (frame := self._next_frame()) is not None:

@@ -18,8 +18,11 @@ KEY_NAMES = ("applicationkey", "applicationid", "serviceid")
 #: The same for the headers that the SVAML gave the call.
 HEADER_NAMES = ("callheaders", "headers")
 
-#: Highest rate that is believed, in samples a second.
-HIGHEST_RATE = 192_000
+#: Lowest and highest rate that is believed, in samples a second.
+LOWEST_RATE, HIGHEST_RATE = 1000, 192_000
+
+#: Length of a frame in seconds: what the platform itself sends and recommends.
+FRAME = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,8 @@ class StreamConnect:
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of 20 ms of audio."""
-        return self.sample_rate // 50 * 2
+        """Bytes of a frame, which is 20 ms."""
+        return round(self.sample_rate * FRAME) * 2
 
 
 def read_command(message: str) -> dict[str, Any] | None:
@@ -94,4 +97,4 @@ def _rate(value: Any) -> int | None:
         rate = int(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return rate if 1000 <= rate <= HIGHEST_RATE else None
+    return rate if LOWEST_RATE <= rate <= HIGHEST_RATE else None

@@ -22,6 +22,7 @@ from .handlers import RequestLogger as RequestLogger
 from .handlers import make_formatter as make_formatter
 from .handlers import set_up_logging as set_up_logging
 from .handlers import strike_out as strike_out
+from .records import RequestFields as RequestFields
 from .records import bound_to as bound_to
 from .records import current_request as current_request
 from .records import request_fields as request_fields
