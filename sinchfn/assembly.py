@@ -53,7 +53,7 @@ def make_function(
     config = load_config(folder_of(module), overrides, debug=get_debug_flag() if debug is None else debug)
     services = Services(config)
     registered = set_up(module, services, config)
-    exports = read_exports(module, registered.routes, registered.middleware)
+    exports = read_exports(module, registered.routes, registered.used)
     plans = _plans(module, services)
     services.check(GIVEN)
     entries = auth_entries(module)

@@ -39,6 +39,7 @@ from .services.logs import set_up_logging
 from .services.shared import check_services
 from .signatures import VARIABLES, ApplicationScheme, scheme_at
 from .startup import folder_ahead, settings_ahead, without_secrets
+from .voice.streams import without_token
 
 _log = logging.getLogger("sinchfn")
 
@@ -262,7 +263,9 @@ class _RequestHandler(WSGIRequestHandler):
             status = int(code) if isinstance(code, int) else 0  # an HTTPStatus is one, and shows its name
             level = logging.WARNING if status >= 400 else logging.INFO
             fields = {"request_id": request_id_of(environ)}
-            _log.log(level, "%s %s %s", self.command, self.path, status or code, extra={"sinchfn": fields})
+            _log.log(
+                level, "%s %s %s", self.command, without_token(self.path), status or code, extra={"sinchfn": fields}
+            )
 
 
 @main.command(with_appcontext=False)

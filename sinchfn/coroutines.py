@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextvars
+import importlib
 import inspect
+import sys
 from collections.abc import Awaitable
 from typing import Any
 
@@ -32,13 +34,31 @@ def run_async(awaitable: Awaitable[Any]) -> Any:
     if not _is_loop_running():
         value = asyncio.run(wait())
     else:
-        from concurrent.futures import ThreadPoolExecutor
+        run = contextvars.copy_context().run
+        if (make_pool := _gevents_pool()) is not None:
+            threads = make_pool(
+                1
+            )  # not that of its hub, which has ten, and a call's handler would hold one for minutes
+            try:
+                value = threads.apply(run, (asyncio.run, wait()))
+            finally:
+                threads.kill()
+        else:
+            from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(1, "sinchfn-async") as pool:
-            value = pool.submit(contextvars.copy_context().run, asyncio.run, wait()).result()
+            with ThreadPoolExecutor(1, "sinchfn-async") as pool:
+                value = pool.submit(run, asyncio.run, wait()).result()
     if failure:
         raise failure[0]
     return value
+
+
+def _gevents_pool() -> Any:
+    """What makes real threads where gevent has made greenlets of all others, which share one thread, and its loop."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return None
+    return importlib.import_module("gevent.threadpool").ThreadPool
 
 
 def _is_loop_running() -> bool:

@@ -20,6 +20,9 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 #: What a function may use.
 OFFERED = ("on_startup", "on_shutdown", "on_websocket", "services", "config")
 
+#: Names of others for the same, where no spelling tells.
+ELSEWHERE = {"on_stop": "on_shutdown", "on_exit": "on_shutdown", "on_start": "on_startup", "websocket": "on_websocket"}
+
 #: What each of them takes, as a message shows it.
 SHAPES = {
     "on_startup": "fn(context)",
@@ -129,6 +132,8 @@ class SinchRuntime:
             within 120 seconds. False opens the path to anybody.
         :raises FunctionError: no path, or nothing to call. What does not fit together is told when all is read.
         """
+        if callable(path):
+            raise FunctionError('on_websocket takes a path first: write @runtime.on_websocket("/stream").')
         if not isinstance(path, str) or not path.startswith("/"):
             raise FunctionError(
                 "on_websocket takes a path that begins with a slash, and a function: "
@@ -147,7 +152,8 @@ class SinchRuntime:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            close = did_you_mean(snake_case(name).replace("web_socket", "websocket"), OFFERED)
+            word = ELSEWHERE.get(name, snake_case(name).replace("web_socket", "websocket"))
+            close = did_you_mean(word, OFFERED)
             raise AttributeError(f"the runtime has no {name}.{close or ' It has ' + ', '.join(OFFERED) + '.'}")
 
     def _decorator(self, path: str, protected: bool) -> Callable[[Any], Any]:

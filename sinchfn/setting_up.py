@@ -30,6 +30,12 @@ class Registered:
     shutdown: tuple[ProcessHook, ...]
     sockets: tuple[DeclaredSocket, ...]
 
+    @property
+    def used(self) -> tuple[Any, ...]:
+        """The functions that it has given away, which are therefore no endpoints."""
+        given = (*(hook.function for hook in (*self.startup, *self.shutdown)), *(each.handler for each in self.sockets))
+        return (*self.middleware, *given)
+
 
 def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConfig) -> Registered:
     """Let the function register its services, routes and middleware.

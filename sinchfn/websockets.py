@@ -18,7 +18,7 @@ from .errors import CacheError, ConnectionClosed, FunctionError
 from .exports import Export, Kind
 from .function import Function
 from .hooks import AFTER, refuse_unstarted
-from .invocation import Invocation
+from .invocation import LOGGED_KEY, Invocation
 from .redaction import one_line
 from .requests import Incoming, flask_request
 from .responses import error_response
@@ -106,11 +106,13 @@ class SocketView:
         """
         environ = invocation.environ
         refuse_handshake(environ)
-        _as_http(lambda: check_origin(environ, self._origins))
+        self._check_origin(environ)
         refuse_unstarted(self.function)
         claims = self._verified(invocation, token)
         # Only now: who has no right to a slot must not keep it from a call; and a token that found none is not used up.
         if not self._slots.take():
+            most = self.function.config["SINCHFN_WS_MAX_SOCKETS"]
+            _log.warning("A socket was refused: all %d that SINCHFN_WS_MAX_SOCKETS allows are open, or it ends.", most)
             raise ServiceUnavailable("No more sockets can be opened here at the moment.", retry_after=TRY_AGAIN)
         try:
             if claims is not None:
@@ -118,6 +120,14 @@ class SocketView:
             return _taken_over(environ), None if claims is None else claims.call_id
         except BaseException:
             self._slots.give_back()
+            raise
+
+    def _check_origin(self, environ: dict[str, Any]) -> None:
+        try:
+            _as_http(lambda: check_origin(environ, self._origins))
+        except HTTPException:
+            origin = one_line(str(environ.get("HTTP_ORIGIN")))[:200]
+            _log.warning("A socket was refused: a page of %s is not in SINCHFN_WS_ORIGINS.", origin)
             raise
 
     def _verified(self, invocation: Invocation, token: str | None) -> StreamToken | None:
@@ -171,6 +181,7 @@ class SocketView:
             ping=config["SINCHFN_WS_PING"],
         )
         connection.call_id = call_id
+        invocation.environ[LOGGED_KEY] = True  # it has its line at the end; a server's own would show the token
         connection.open(accepting(invocation.environ))  # first: it may be closed as soon as it has its slot
         self._slots.add(connection)
         response = _Upgraded(transport)
@@ -218,7 +229,10 @@ class Handled(Protocol):
 
     call_id: str | None
     statistics: SocketStatistics
+    _at_return: Callable[[], object] | None
 
+    @property
+    def stays_open(self) -> bool: ...
     @property
     def close_code(self) -> int | None: ...
     @property
@@ -262,7 +276,7 @@ class Session:
         """
         connection = self._connection
         self._within.run(self._handle)
-        if connection.has_callbacks and connection.failed_with is None:
+        if connection.stays_open and connection.failed_with is None:
             if serve is None:
                 connection.carry(self._end)
                 return
@@ -286,15 +300,25 @@ class Session:
             websocket_opened.send(self._app, invocation=invocation)
         _log.debug("The socket is open.")
         try:
-            awaited(self._socket.handler(connection, invocation.request, **self._variables))
+            returned = awaited(self._socket.handler(connection, invocation.request, **self._variables))
+            self._returned(returned)
         except ConnectionClosed:
             connection.close()  # mostly it is: the peer is gone, and the handler had nothing more to do
         except BaseException as error:  # also SystemExit: a handler must not end the worker
             connection.fail(error, f"handler {self._socket.name}")
-        else:
-            if not connection.has_callbacks:
-                connection.close()
         connection.bind()
+
+    def _returned(self, value: object) -> None:
+        """The handler has done what it had to do."""
+        connection = self._connection
+        if value is not None:
+            _log.warning(
+                "What %s returned is dropped: a socket answers with ws.send(...).", self._invocation.handler_name
+            )
+        if not connection.stays_open:
+            if connection._at_return is not None:
+                connection._at_return()
+            connection.close()
 
     def _end(self) -> None:
         """On a thread that may wait."""
@@ -345,7 +369,8 @@ def _taken_over(environ: dict[str, Any]) -> Transport:
     transport = take_over(environ)
     if transport is None:
         raise exceptions.NotImplemented(
-            "This server gives no access to its connections, which a WebSocket needs: gunicorn does, and sinchfn dev."
+            "This server gives no access to its connections, which a WebSocket needs: gunicorn does, and sinchfn dev. "
+            "In tests: sinchfn.testing.open_socket(app, path)."
         )
     return transport
 

@@ -308,7 +308,7 @@ def test_audio_may_be_any_bytes(kind: Callable[[bytes], Any], answered: Callable
 
 def test_half_a_sample_is_refused(answered: Callable[..., Opened]) -> None:
     stream, _, _ = answered()
-    with pytest.raises(ValueError, match="half a one"):
+    with pytest.raises(ValueError, match="half a one is left"):
         stream.send(b"abc")
 
 
@@ -513,3 +513,93 @@ def test_they_are_on_the_usage_record(make_app: Callable[..., Any]) -> None:
     assert record.stream["frames_out"] == 5
     assert record.stream["gaps"] >= 1
     assert json.loads(record.to_json())["stream"] == record.stream
+
+
+# --- the end ----------------------------------------------------------------------------------------------------------
+
+ENDS = """
+from sinchfn import MediaStream
+
+def setup(runtime):
+    @runtime.on_websocket("/returns", protected=False)
+    def returns(ws, request):
+        stream = MediaStream(ws)
+        stream.answer()
+        stream.send(bytes(range(256)) * 100)
+
+    @runtime.on_websocket("/finishes", protected=False)
+    def finishes(ws, request):
+        stream = MediaStream(ws)
+        @stream.on_connect
+        def play():
+            stream.answer()
+            stream.send(bytes(range(256)) * 100)
+            stream.finish()
+
+    @runtime.on_websocket("/waits", protected=False)
+    def waits(ws, request):
+        stream = MediaStream(ws)
+        @stream.on_connect
+        def play():
+            stream.answer()
+            stream.send(bytes(6400))
+            stream.drain()
+
+    @runtime.on_websocket("/forgets", protected=False)
+    def forgets(ws, request):
+        stream = MediaStream(ws)
+        stream.on_audio(stream.send)
+"""
+
+
+@pytest.mark.parametrize("path", ["/returns", "/finishes"])
+def test_a_prompt_is_heard_to_its_end_before_the_call_ends(path: str, make_app: Callable[..., Any]) -> None:
+    with open_socket(make_app(ENDS, SINCHFN_ENV="development"), path) as peer:
+        caller = StreamCaller(peer)
+        began = time.monotonic()
+        caller.connect(sample_rate=RATE)
+        assert caller.answered() == "answer"
+        assert caller.hear(0.8) == bytes(range(256)) * 100
+        list(peer)
+        assert peer.close_code == 1000
+        assert time.monotonic() - began > 0.78
+
+
+def test_a_callback_cannot_wait_for_the_end(make_app: Callable[..., Any]) -> None:
+    peer_of = open_socket(make_app(ENDS), "/waits")
+    StreamCaller(peer := peer_of.__enter__()).connect(sample_rate=RATE)
+    list(peer)
+    assert peer.close_code == 1011
+    with pytest.raises(RuntimeError, match="on_drained"):
+        peer_of.__exit__(None, None, None)
+
+
+def test_a_stream_that_nobody_answers_is_pointed_out(
+    make_app: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(media_stream, "ANSWER_PATIENCE", 0.2)
+    with open_socket(make_app(ENDS), "/forgets") as peer:
+        peer.send('{"command": "connect"}')
+        time.sleep(0.5)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [line for line in said if "no answer yet" in line]
+    assert [line for line in said if "no sample rate: 8000 is taken" in line]
+
+
+def test_one_socket_has_one_stream() -> None:
+    ws, _ = memory_sockets()
+    MediaStream(ws)
+    with pytest.raises(RuntimeError, match="already"):
+        MediaStream(ws)
+    with pytest.raises(TypeError, match="found str"):
+        MediaStream("ws")  # type: ignore[arg-type]
+    ws.close()
+
+
+def test_what_goes_to_a_callback_cannot_be_read_too(answered: Callable[..., Opened]) -> None:
+    stream, _, _ = answered()
+    stream.on_audio(lambda pcm: None)
+    with pytest.raises(RuntimeError, match="on_audio"):
+        stream.receive()
+    with pytest.raises(TypeError, match="found str"):
+        stream.send("abc")  # type: ignore[arg-type]

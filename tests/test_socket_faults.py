@@ -526,6 +526,8 @@ def test_a_handshake_amid_the_shutdown_is_answered_before_it_is_closed(
         return is_free
 
     monkeypatch.setattr(Slots, "take", take_last)
+    carrier = Carrier()  # one that can be ended
+    monkeypatch.setattr("sinchfn.websockets.CARRIER", carrier)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.settimeout(PATIENCE)
@@ -542,6 +544,8 @@ def test_a_handshake_amid_the_shutdown_is_answered_before_it_is_closed(
         head, _, rest = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101")
         assert rest == b"\x88\x1a\x03\xe9the server is restarting"
+    until(lambda: "sinchfn-socket" not in {thread.name for thread in threading.enumerate()})
+    carrier.end()
 
 
 def test_a_handler_that_does_not_end_keeps_nobody(tmp_path: Path) -> None:

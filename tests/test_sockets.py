@@ -580,6 +580,8 @@ def test_other_workers_of_gunicorn(tmp_path: Path, worker: str) -> None:
         check_server(server)
         with ExitStack() as stack:
             peers = [stack.enter_context(opened(server.port, f"/{style}/echo")) for style in STYLES * 5]
+            # Each has a loop running, also where all threads are greenlets of one.
+            peers += [stack.enter_context(opened(server.port, f"/{style}/async")) for style in STYLES * 2]
             for peer in peers:
                 assert peer.ask_for("x") == "x"
             assert server.request("POST", "/ice", encoded(ICE))[0] == 200

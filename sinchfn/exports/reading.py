@@ -20,14 +20,15 @@ from .routes import DeclaredRoute, refuse_guarded, routed_exports
 from .table import Exports
 
 
-def read_exports(module: ModuleType, mapped: Sequence[DeclaredRoute] = (), middleware: Collection[Any] = ()) -> Exports:
+def read_exports(module: ModuleType, mapped: Sequence[DeclaredRoute] = (), used: Collection[Any] = ()) -> Exports:
     """The endpoints of a function module.
 
     :param mapped: the routes that its init class maps.
-    :param middleware: what it has put around its handlers: no endpoints, unless ``__all__`` says so.
+    :param used: what it has given to the app and the runtime, as middleware, for sockets, for its start and its end: no
+        endpoints, unless ``__all__`` says so.
     :raises FunctionError: an export that cannot be served; the message names it, its place and the remedy.
     """
-    found = {name: value for name, value in _candidates(module) if not _is_used(module, value, mapped, middleware)}
+    found = {name: value for name, value in _candidates(module) if not _is_used(module, value, mapped, used)}
     functions = [function_export(module, name, value) for name, value in found.items() if not is_controller(value)]
     exports, targets = class_exports([value for value in found.values() if is_controller(value)])
     mapped_exports, mapped_targets = routed_exports(mapped)
@@ -40,11 +41,11 @@ def read_exports(module: ModuleType, mapped: Sequence[DeclaredRoute] = (), middl
     return Exports(listed, tuple(overlooked(module, found, listed)), Rules((*targets, *mapped_targets)))
 
 
-def _is_used(module: ModuleType, value: Any, mapped: Sequence[DeclaredRoute], middleware: Collection[Any]) -> bool:
-    """Whether a function is middleware, or mapped with more arguments than a handler has: then it is no export."""
+def _is_used(module: ModuleType, value: Any, mapped: Sequence[DeclaredRoute], used: Collection[Any]) -> bool:
+    """Whether a function is used for something else, or mapped with more arguments than a handler has."""
     if hasattr(module, "__all__"):
         return False
-    if any(value is layer for layer in middleware):
+    if any(value is function for function in used):
         return True
     return any(value is route.function for route in mapped) and not takes_two(value)
 

@@ -29,11 +29,10 @@ from .frames import (
     Message,
     make_close,
     make_frame,
-    may_be_sent,
     read_close,
 )
 from .transports import WAKE, Transport
-from .websocket import Timer, WebSocket
+from .websocket import Timer, WebSocket, check_code
 
 if TYPE_CHECKING:
     from ..context import FunctionContext
@@ -124,6 +123,7 @@ class Connection(WebSocket):
     def receive(self, timeout: float | None = None) -> str | bytes | None:
         if self._on_message is not None:
             raise RuntimeError("ws.receive() cannot be used with ws.on_message(fn): messages go to fn.")
+        self._has_received = True
         inbox = self._inbox
         # The carrier, in an `on_error`, must not wait for whoever is reading.
         if not inbox and self._reading.acquire(blocking=self.may_wait):
@@ -278,7 +278,7 @@ class Connection(WebSocket):
     def _hand_over(self, data: str | bytes) -> None:
         """In the context of the handler already."""
         try:
-            result = self._on_message(data)  # type: ignore[misc]  # who hands over has asked if there is one
+            result = self._on_message(data) if self._on_message is not None else None
             if result is not None:
                 awaited(result)
         except ConnectionClosed:
@@ -409,8 +409,7 @@ class Connection(WebSocket):
     # --- closing ----------------------------------------------------------------------------------------------------
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        if not may_be_sent(code):
-            raise ValueError(f"{code} is no code to close with: it takes 1000-1003, 1007-1014 or 3000-4999.")
+        check_code(code)
         self._say_close(code, reason or "")
 
     def _say_close(self, code: int, reason: str) -> None:

@@ -6,15 +6,39 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from ..errors import ConnectionClosed
-from .frames import NORMAL
+from ..errors import ConnectionClosed, snake_case
+from .frames import NORMAL, may_be_sent
 
 if TYPE_CHECKING:
     from ..context import FunctionContext
 
-Callback = TypeVar("Callback", bound=Callable[..., Any])
+Anything = Callable[[Any], Any] | Callable[[], Any]
+
+OnMessage = TypeVar("OnMessage", bound=Anything)
+OnClose = TypeVar("OnClose", bound=Callable[[int, str], Any] | Callable[[int], Any] | Callable[[], Any])
+OnError = TypeVar("OnError", bound=Anything)
+
+#: What a handler may use.
+OFFERED = (
+    *("receive", "send", "close", "on_message", "on_close", "on_error", "call_later"),
+    *("context", "call_id", "statistics", "close_code", "close_reason", "is_open"),
+)
+
+#: What the same is called elsewhere, in Node and in other libraries: here.
+ELSEWHERE = {
+    "on": "on_message(fn)",
+    "recv": "receive()",
+    "connected": "is_open",
+    "closed": "is_open",
+    "open": "is_open",
+    "send_json": "send(json.dumps(value))",
+    "send_text": "send(text)",
+    "send_bytes": "send(data)",
+    "ping": "send(data): pings are sent by themselves",
+}
 
 
 @dataclass(slots=True)
@@ -45,8 +69,10 @@ class WebSocket(ABC):
     *Blocking*: it loops, ``for message in ws: ws.send(message)``, in a thread of its own, and when it returns the
     socket is closed with 1000.
 
-    *Callback*: it registers ``ws.on_message(fn)`` and returns. Then no thread is held: one thread of the process calls
-    ``fn(data)`` for each message of all its sockets, so a callback must not block.
+    *Callback*: it registers ``ws.on_message(fn)``, or only ``ws.on_close(fn)`` if nothing is to come, and returns. Then
+    no thread is held: one thread of the process calls ``fn(data)`` for each message of all its sockets, so a callback
+    must not block. (Where the server holds a thread or a greenlet for each socket, under gevent or its own TLS, ``fn``
+    is called on that.)
 
     Messages are ``bytes`` (binary) or ``str`` (text). All methods may be called from any thread.
     """
@@ -63,7 +89,10 @@ class WebSocket(ABC):
         self._on_message: Callable[[Any], Any] | None = None
         self._on_close: Callable[..., Any] | None = None
         self._on_error: Callable[..., Any] | None = None
-        #: for what is built on a socket: called when it is closed, before the function's own ``on_close``
+        self._has_received = False
+        #: for what is built on a socket: called when the handler returns and the socket is to be closed for that, and
+        #: when it is closed, before the function's own ``on_close``
+        self._at_return: Callable[[], object] | None = None
         self._at_end: Callable[[], None] | None = None
 
     @property
@@ -80,6 +109,12 @@ class WebSocket(ABC):
     def has_callbacks(self) -> bool:
         """Whether its messages go to a function that ``on_message`` was given."""
         return self._on_message is not None
+
+    @property
+    def stays_open(self) -> bool:
+        """Whether its handler may return without its being closed: it has registered a callback, and read nothing."""
+        registered = self._on_close is not None or self._on_error is not None
+        return self.has_callbacks or (registered and not self._has_received)
 
     @property
     def may_wait(self) -> bool:
@@ -121,7 +156,7 @@ class WebSocket(ABC):
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
         """Call `function` after so many seconds, on the thread that runs callbacks. It must not block either."""
 
-    def on_message(self, function: Callback) -> Callback:
+    def on_message(self, function: OnMessage) -> OnMessage:
         """Call ``function(data)`` for each message, from when the handler has returned. Also a decorator.
 
         It must not block: the thread that calls it carries every socket of the process. The log warns of one that takes
@@ -130,7 +165,7 @@ class WebSocket(ABC):
         self._on_message = fitted(function, "ws.on_message", "data")
         return function
 
-    def on_close(self, function: Callback) -> Callback:
+    def on_close(self, function: OnClose) -> OnClose:
         """Call ``function(code, reason)`` once the socket is closed, after the last message. Also a decorator.
 
         It may take fewer arguments, and it may block: it has a thread to itself.
@@ -138,7 +173,7 @@ class WebSocket(ABC):
         self._on_close = fitted(function, "ws.on_close", "code", "reason")
         return function
 
-    def on_error(self, function: Callback) -> Callback:
+    def on_error(self, function: OnError) -> OnError:
         """Call ``function(error)`` when the socket is about to be closed for an error. Also a decorator.
 
         `error` is what a callback raised, or a :class:`ConnectionClosed` that says what the peer did wrong, or that it
@@ -146,6 +181,12 @@ class WebSocket(ABC):
         """
         self._on_error = fitted(function, "ws.on_error", "error")
         return function
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            near = ELSEWHERE.get(name) or next(iter(get_close_matches(snake_case(name), OFFERED, 1)), None)
+            raise AttributeError(f"ws has no {name}.{f' Write ws.{near}.' if near else ''}")
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Messages until the socket is closed or the peer is gone."""
@@ -156,6 +197,17 @@ class WebSocket(ABC):
                 return
             if message is not None:
                 yield message
+
+
+def check_code(code: object) -> None:
+    """
+    :raises TypeError: it is no number.
+    :raises ValueError: no close frame may carry it.
+    """
+    if not isinstance(code, int):
+        raise TypeError(f'ws.close() takes a code first: write ws.close({NORMAL}, "bye"); found {code!r:.60}.')
+    if not may_be_sent(code):
+        raise ValueError(f"{code} is no code to close with: it takes 1000-1003, 1007-1014 or 3000-4999.")
 
 
 def fitted(function: Callable[..., Any], method: str, *arguments: str) -> Callable[..., Any]:

@@ -24,7 +24,7 @@ from ..sockets.connection import CLOSE_PATIENCE
 from ..sockets.frames import NORMAL
 from ..sockets.handshake import GUID
 from ..sockets.transports import HeldTransport
-from ..sockets.websocket import Callback
+from ..sockets.websocket import OnMessage
 
 #: Largest message that is taken, in bytes.
 LIMIT = 64 << 20
@@ -122,7 +122,7 @@ class SocketClient(Connection):
             self._take(message)
         self._carrier.know(self)
 
-    def on_message(self, function: Callback) -> Callback:
+    def on_message(self, function: OnMessage) -> OnMessage:
         is_first = not self.has_callbacks
         super().on_message(function)
         if is_first:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..coroutines import awaited
 from ..errors import ConnectionClosed, sentence_of
 from ..sockets import FAILED, LOST, Timer, WebSocket
-from ..sockets.frames import NORMAL, may_be_sent
-from ..sockets.websocket import Callback
+from ..sockets.frames import NORMAL
+from ..sockets.websocket import OnMessage, check_code
 from .pair import Pair, Task
 from .stacks import stack_of
 
@@ -105,6 +105,7 @@ class MemorySocket(WebSocket):
     def receive(self, timeout: float | None = None) -> str | bytes | None:
         if self._on_message is not None:
             raise RuntimeError("ws.receive() cannot be used with ws.on_message(fn): messages go to fn.")
+        self._has_received = True
         self._peer._begin()
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
@@ -170,7 +171,7 @@ class MemorySocket(WebSocket):
 
     # --- callbacks --------------------------------------------------------------------------------------------------
 
-    def on_message(self, function: Callback) -> Callback:
+    def on_message(self, function: OnMessage) -> OnMessage:
         self.bind()
         return super().on_message(function)
 
@@ -228,8 +229,7 @@ class MemorySocket(WebSocket):
     # --- closing ----------------------------------------------------------------------------------------------------
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        if not may_be_sent(code):
-            raise ValueError(f"{code} is no code to close with: it takes 1000-1003, 1007-1014 or 3000-4999.")
+        check_code(code)
         self._close(code, reason or "")
 
     def drop(self, reason: str = "the peer is gone") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +12,20 @@ from typing import Any, TypeVar
 from ..coroutines import awaited
 from ..errors import ConnectionClosed, SinchfnError
 from ..sockets import LOST, REFUSED, SocketStatistics, Timer, WebSocket
-from ..sockets.websocket import fitted
+from ..sockets.websocket import OnClose, fitted
 from .stream_connect import FRAME, HIGHEST_RATE, LOWEST_RATE, StreamConnect, command_in, read_command, read_connect
 
-Callback = TypeVar("Callback", bound=Callable[..., Any])
+OnConnect = TypeVar("OnConnect", bound=Callable[[StreamConnect], Any] | Callable[[], Any])
+OnAudio = TypeVar("OnAudio", bound=Callable[[bytes], Any] | Callable[[], Any])
+OnDrained = TypeVar("OnDrained", bound=Callable[[], Any])
+
+_log = logging.getLogger("sinchfn")
 
 #: Seconds that the platform gets to say what call it is.
 CONNECT_PATIENCE = 10.0
+
+#: Seconds after which the log says of a stream that nobody has answered it.
+ANSWER_PATIENCE = 5.0
 
 #: Seconds of audio that are sent ahead of time, so that a pause on our side, or on the way, is not heard.
 LEAD = 0.06
@@ -68,6 +76,10 @@ class MediaStream:
     """
 
     def __init__(self, ws: WebSocket, *, sample_rate: int | None = None, max_queued: float = MAX_QUEUED) -> None:
+        if not isinstance(ws, WebSocket):
+            raise TypeError(f"MediaStream takes the ws of a socket's handler; found {type(ws).__name__}.")
+        if ws._at_end is not None:
+            raise RuntimeError("There is a MediaStream of this socket already: use that.")
         if max_queued < FRAME:
             raise ValueError(f"max_queued is {max_queued!r}: it takes seconds of audio, at least {FRAME:g}.")
         if sample_rate is not None and not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
@@ -96,7 +108,8 @@ class MediaStream:
         self._due = 0.0
         self._sent = 0.0
         self._timers: dict[str, Timer] = {}
-        ws._at_end = self._end
+        self._is_ending = False
+        ws._at_return, ws._at_end = self.drain, self._end
 
     # --- what the platform says -------------------------------------------------------------------------------------
 
@@ -133,8 +146,22 @@ class MediaStream:
             self._connect = read_connect(message, self._default_rate)
             self._frame_bytes = self._connect.frame_bytes
             self._bytes_per_second = self._connect.sample_rate * 2
+            if "samplerate" not in message:
+                _log.warning(
+                    "The connect message names no sample rate: %d is taken. MediaStream(ws, sample_rate=...) sets it.",
+                    self._connect.sample_rate,
+                )
+            self._set_timer("answer", ANSWER_PATIENCE, self._warn_of_no_answer)
             if self._on_connect is not None:
                 awaited(self._on_connect(self._connect))
+
+    def _warn_of_no_answer(self) -> None:
+        if not self._is_answered:
+            _log.warning(
+                "A stream was opened %g s ago, and has no answer yet: the caller hears nothing. "
+                "Call stream.answer(), busy() or reject().",
+                ANSWER_PATIENCE,
+            )
 
     @property
     def statistics(self) -> SocketStatistics:
@@ -184,8 +211,18 @@ class MediaStream:
         self._set_timer("heartbeat", HEARTBEAT - silence, self._beat)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the socket, and with it the stream. What waits to be sent is dropped: see `drain`."""
+        """Close the socket, and with it the stream. What waits to be sent is dropped: see `finish`."""
         self.ws.close(code, reason)
+
+    def finish(self) -> None:
+        """Close the socket as soon as all that was to be sent has been heard. Does not wait for that.
+
+        A handler that loops need not call it: what waits when it returns is still sent.
+        """
+        with self._lock:
+            self._is_ending = True
+            if not self._queue:
+                self._set_timer("drained", self._due - time.monotonic(), self._tell_drained)
 
     # --- audio in ---------------------------------------------------------------------------------------------------
 
@@ -195,6 +232,8 @@ class MediaStream:
         :raises ConnectionClosed: the call has ended.
         :raises RuntimeError: the stream was not answered, or audio goes to the function that `on_audio` was given.
         """
+        if self._on_audio is not None:
+            raise RuntimeError("Audio goes to the function that stream.on_audio(fn) was given: it cannot be read too.")
         self._refuse_unanswered()
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -229,7 +268,7 @@ class MediaStream:
 
     # --- callbacks --------------------------------------------------------------------------------------------------
 
-    def on_connect(self, function: Callback) -> Callback:
+    def on_connect(self, function: OnConnect) -> OnConnect:
         """Call ``function(connect)`` when the platform has said which call it is. Also a decorator.
 
         It must not block; nor must those of `on_audio` and `on_drained`. See ``WebSocket.on_message``.
@@ -240,17 +279,17 @@ class MediaStream:
         self._listen()
         return function
 
-    def on_audio(self, function: Callback) -> Callback:
+    def on_audio(self, function: OnAudio) -> OnAudio:
         """Call ``function(pcm)`` for each piece of audio, mostly 20 ms. Also a decorator."""
         self._on_audio = fitted(function, "stream.on_audio", "pcm")
         self._listen()
         return function
 
-    def on_close(self, function: Callback) -> Callback:
+    def on_close(self, function: OnClose) -> OnClose:
         """Call ``function(code, reason)`` when the call has ended. Also a decorator. It may block."""
         return self.ws.on_close(function)
 
-    def on_drained(self, function: Callback) -> Callback:
+    def on_drained(self, function: OnDrained) -> OnDrained:
         """Call ``function()`` whenever all that was to be sent has been heard. Also a decorator."""
         self._on_drained = fitted(function, "stream.on_drained")
         return function
@@ -300,9 +339,14 @@ class MediaStream:
         """
         if not self._is_answered:
             self._refuse_unanswered()
-        size = len(pcm) if isinstance(pcm, bytes) else memoryview(pcm).nbytes
+        if isinstance(pcm, bytes):
+            size = len(pcm)
+        elif isinstance(pcm, bytearray | memoryview):
+            size = memoryview(pcm).nbytes
+        else:
+            raise TypeError(f"stream.send() takes PCM as bytes; found {type(pcm).__name__}.")
         if size % 2:
-            raise ValueError(f"Audio is samples of two bytes, and this is half a one too much: {size} bytes.")
+            raise ValueError(f"A sample has two bytes, so half a one is left of {size}: keep the last byte for later.")
         if size == self._frame_bytes and self._send_at_once(pcm):
             return
         rest = memoryview(pcm).cast("B") if size else b""
@@ -329,7 +373,9 @@ class MediaStream:
             self.ws.send(pcm)
         finally:
             self._sending.release()
-        if self._queue or self._on_drained is not None:  # another thread came with more, and could not send
+        if (
+            self._queue or self._is_ending or self._on_drained is not None
+        ):  # another thread came with more, and could not send
             self._pump()
         return True
 
@@ -364,7 +410,13 @@ class MediaStream:
         """Wait until all that was to be sent has been heard; whether it was, within `timeout` seconds.
 
         :raises ConnectionClosed: the call ended before.
+        :raises RuntimeError: this is a callback, which cannot wait: it would stop every call.
         """
+        if not self.ws.may_wait:
+            raise RuntimeError(
+                "stream.drain() cannot wait in a callback, where it would stop every call: use stream.on_drained(fn), "
+                "or stream.finish() to end the call once all was heard."
+            )
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._lock:
             while self._queue or self._due > time.monotonic():
@@ -396,7 +448,7 @@ class MediaStream:
         """What is to be sent now. If there is more to come, the timer is set for it."""
         with self._lock:
             if not self._queue:
-                if self._on_drained is not None:
+                if self._on_drained is not None or self._is_ending:
                     self._set_timer("drained", self._due - time.monotonic(), self._tell_drained)
                 return None
             now = time.monotonic()
@@ -415,8 +467,12 @@ class MediaStream:
             return frame
 
     def _tell_drained(self) -> None:
-        if self._on_drained is not None and not self._queue and self._due <= time.monotonic():
+        if self._queue or self._due > time.monotonic():
+            return
+        if self._on_drained is not None:
             awaited(self._on_drained())
+        if self._is_ending:
+            self.ws.close()
 
     def _set_timer(self, name: str, seconds: float, function: Callable[[], Any]) -> None:
         if (timer := self._timers.get(name)) is not None:

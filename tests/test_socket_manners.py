@@ -1,0 +1,138 @@
+"""What a user of sockets who does something else than was meant is told, or gets all the same."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sinchfn.testing import memory_sockets, open_socket
+
+GIVEN = """
+import time
+seen = []
+
+def stream(ws, request):
+    for message in ws:
+        ws.send(message)
+
+def warm_up(context):
+    seen.append("up")
+
+def cool_down():
+    seen.append("down")
+
+def listed(context, request):
+    return seen
+
+def setup(runtime):
+    runtime.on_startup(warm_up)
+    runtime.on_shutdown(cool_down)
+    runtime.on_websocket("/stream", stream, protected=False)
+"""
+
+
+def test_what_is_given_to_the_runtime_is_no_endpoint(make_app: Callable[..., Any]) -> None:
+    app = make_app(GIVEN)
+    client = app.test_client()
+    assert client.get("/listed").json == ["up"]
+    assert client.get("/stream").status_code == 426
+    for name in ("warm_up", "cool_down"):
+        assert client.get(f"/{name}").status_code == 404
+    with open_socket(app, "/stream") as peer:
+        peer.send("hello")
+        assert peer.receive(timeout=5) == "hello"
+
+
+SENDS_ONLY = """
+members = set()
+
+def tell(context, request):
+    for ws in members:
+        ws.send("news")
+    return [len(members)]
+
+def setup(runtime):
+    @runtime.on_websocket("/news", protected=False)
+    def news(ws, request):
+        members.add(ws)
+        ws.on_close(lambda: members.discard(ws))
+
+    @runtime.on_websocket("/reads", protected=False)
+    def reads(ws, request):
+        ws.on_close(lambda: None)
+        ws.send(ws.receive(timeout=5))
+
+    @runtime.on_websocket("/answers", protected=False)
+    def answers(ws, request):
+        return {"hello": "there"}
+"""
+
+
+def test_a_handler_that_only_wants_to_know_of_the_end_keeps_its_socket(make_app: Callable[..., Any]) -> None:
+    app = make_app(SENDS_ONLY)
+    with open_socket(app, "/news") as peer:
+        peer.send("nobody listens to this")
+        time.sleep(0.2)
+        assert app.test_client().get("/tell").json == [1]
+        assert peer.receive(timeout=5) == "news"
+    assert app.test_client().get("/tell").json == [0]
+
+
+def test_a_handler_that_reads_is_done_when_it_returns(make_app: Callable[..., Any]) -> None:
+    with open_socket(make_app(SENDS_ONLY), "/reads") as peer:
+        peer.send("hello")
+        assert list(peer) == ["hello"]
+        assert peer.close_code == 1000
+
+
+def test_what_a_handler_returns_is_said_to_be_dropped(
+    make_app: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_socket(make_app(SENDS_ONLY), "/answers") as peer:
+        assert list(peer) == []
+    assert [record for record in caplog.records if "ws.send(" in record.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("on", "on_message(fn)"),
+        ("onMessage", "on_message"),
+        ("recv", "receive()"),
+        ("sendall", "send"),
+        ("connected", "is_open"),
+        ("send_json", "json.dumps"),
+    ],
+)
+def test_names_of_other_libraries_are_answered_with_ours(name: str, advice: str) -> None:
+    ws, _ = memory_sockets()
+    with pytest.raises(AttributeError, match=re.escape(advice)):
+        getattr(ws, name)
+    assert not hasattr(ws, "something_else_entirely")
+    ws.close()
+
+
+@pytest.mark.parametrize("code", ["bye", None, 1.5])
+def test_close_takes_a_code_first(code: Any) -> None:
+    ws, _ = memory_sockets()
+    with pytest.raises(TypeError, match="takes a code first"):
+        ws.close(code)
+    ws.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("runtime.on_stop(print)", 'Did you mean "on_shutdown"'),
+        ("runtime.on_websocket(print)", '@runtime.on_websocket("/stream")'),
+    ],
+)
+def test_what_the_runtime_has_not_is_answered_with_what_it_has(
+    line: str, advice: str, make_app: Callable[..., Any]
+) -> None:
+    with pytest.raises(Exception, match=re.escape(advice)):
+        make_app(f"def setup(runtime):\n    {line}\n")
