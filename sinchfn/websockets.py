@@ -28,7 +28,6 @@ from .signals import handler_failed, websocket_closed, websocket_opened
 from .sock import FunctionSock
 from .sockets import (
     CARRIER,
-    FAILED,
     LOST,
     Connection,
     HandshakeError,
@@ -294,12 +293,12 @@ class Session:
         current_request.set(self._invocation)
 
     def _handle(self) -> None:
-        self._enter()
         connection, invocation = self._connection, self._invocation
-        if websocket_opened.receivers:
-            websocket_opened.send(self._app, invocation=invocation)
-        _log.debug("The socket is open.")
         try:
+            self._enter()  # where the session of a host app may fail
+            if websocket_opened.receivers:
+                websocket_opened.send(self._app, invocation=invocation)
+            _log.debug("The socket is open.")
             returned = awaited(self._socket.handler(connection, invocation.request, **self._variables))
             self._returned(returned)
         except ConnectionClosed:
@@ -332,10 +331,9 @@ class Session:
     def _conclude(self) -> None:
         connection, invocation = self._connection, self._invocation
         connection.tell_closed()
-        if connection.failed_with is not None or connection.close_code == FAILED:
+        if connection.failed_with is not None:
             invocation._fail()
-            if connection.failed_with is not None:
-                handler_failed.send(self._app, invocation=invocation, error=connection.failed_with)
+            handler_failed.send(self._app, invocation=invocation, error=connection.failed_with)
         elif connection.close_code == LOST:
             invocation._leave()
         invocation._close(connection.close_code)

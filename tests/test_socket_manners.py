@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn_server import gunicorn
 
-from sinchfn.testing import memory_sockets, open_socket
+from sinchfn.testing import SocketClient, memory_sockets, open_socket
 
 GIVEN = """
 import time
@@ -136,3 +139,31 @@ def test_what_the_runtime_has_not_is_answered_with_what_it_has(
 ) -> None:
     with pytest.raises(Exception, match=re.escape(advice)):
         make_app(f"def setup(runtime):\n    {line}\n")
+
+
+LATER = """
+def setup(runtime):
+    @runtime.on_websocket("/later", protected=False)
+    def later(ws, request):
+        for message in ws:
+            for _ in range(1000):
+                ws.call_later(3600, lambda: ws).cancel()
+            ws.call_later(3600, lambda: ws)
+            ws.send(message)
+"""
+
+
+def test_timers_do_not_outlive_their_socket(tmp_path: Path) -> None:
+    source = LATER + "def objects(context, request):\n    import gc; gc.collect(); return [len(gc.get_objects())]\n"
+    with gunicorn(tmp_path, source, SINCHFN_USAGE="off") as server:
+
+        def use(times: int) -> int:
+            for _ in range(times):
+                with SocketClient.connect(f"ws://127.0.0.1:{server.port}/later") as ws:
+                    ws.send("x")
+                    assert ws.receive(timeout=20) == "x"
+            time.sleep(0.5)
+            return int(json.loads(server.request("GET", "/objects")[2])[0])
+
+        before = use(5)
+        assert use(60) - before < 5000  # of 60,000 that were cancelled, and 60 that were due in an hour

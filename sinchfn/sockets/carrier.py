@@ -28,6 +28,9 @@ _log = logging.getLogger("sinchfn")
 #: Seconds between two looks at every socket of the process.
 SWEEP = 0.5
 
+#: Timers from which on those that were cancelled are looked for.
+CROWDED = 1024
+
 #: What can happen to a connection, as epoll writes it. Whatever else it says, an error or the end, reading will tell.
 READABLE, WRITABLE = 1, 4
 
@@ -49,6 +52,7 @@ class Carrier(Forkable):
         self._carried: dict[int, Connection] = {}
         self._timers: list[tuple[float, int, _Timer]] = []
         self._order = count()
+        self._crowded = CROWDED
         self._tasks: list[Callable[[], None]] = []
         self._wakes: tuple[int, int] | None = None
         self._is_ended = False
@@ -104,12 +108,20 @@ class Carrier(Forkable):
         timer = _Timer(function)
         entry = (time.monotonic() + seconds, next(self._order), timer)
         with self._lock:
+            if len(self._timers) >= self._crowded:
+                self._drop_cancelled()
             heapq.heappush(self._timers, entry)
             is_first = self._timers[0] is entry
             self._start()
         if is_first and not self.is_current:
             self._wake()
         return timer
+
+    def _drop_cancelled(self) -> None:
+        """With the lock held. Who sets a timer anew for each frame leaves many behind that are far from due."""
+        self._timers[:] = [entry for entry in self._timers if entry[2].function is not None]
+        heapq.heapify(self._timers)
+        self._crowded = max(CROWDED, 2 * len(self._timers))
 
     def end(self) -> None:
         """End the thread, for good. For who has one of his own, and needs it no more; not on the thread itself."""

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
 
 from ..coroutines import awaited
 from ..errors import ConnectionClosed, sentence_of
@@ -99,6 +100,8 @@ class Connection(WebSocket):
         self._is_carried = False
         self._on_end: Callable[[], None] = _nothing
         self._warned = -WARN_EVERY
+        #: what is to happen later, as long as the socket is there
+        self._timers: WeakSet[Timer] = WeakSet()
         #: what a handler or callback raised
         self.failed_with: BaseException | None = None
         self.bind()
@@ -510,13 +513,17 @@ class Connection(WebSocket):
         with suppress(OSError):
             while self.transport.read() != b"" and time.monotonic() < deadline:
                 pass
+        for timer in list(self._timers):
+            timer.cancel()
         self._carrier.forget(self)
         self.transport.close()
 
     # --- in time ----------------------------------------------------------------------------------------------------
 
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
-        return self._carrier.call_later(seconds, lambda: self._run_timer(function))
+        timer = self._carrier.call_later(seconds, lambda: self._run_timer(function))
+        self._timers.add(timer)
+        return timer
 
     def _run_timer(self, function: Callable[[], Any]) -> None:
         if self.close_code is None:

@@ -330,7 +330,7 @@ class MediaStream:
         """Send audio of any length: it is cut into frames of 20 ms, which go out in real time.
 
         It returns at once, as long as no more than `max_queued` seconds wait. Then it waits for room; in a callback it
-        cannot wait.
+        cannot wait. What could not be sent in time, as a callback blocked, is made up for at once.
 
         :raises ConnectionClosed: the call has ended.
         :raises StreamFull: too much waits, and this is a callback. Nothing of `pcm` is sent.
