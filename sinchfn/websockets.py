@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Blueprint, Flask, Request, Response, request
 from werkzeug import exceptions
@@ -30,9 +30,9 @@ from .sockets import (
     CARRIER,
     LOST,
     Connection,
+    HandledSocket,
     HandshakeError,
     Slots,
-    SocketStatistics,
     Transport,
     accepting,
     check_handshake,
@@ -208,7 +208,7 @@ class SocketView:
         self,
         invocation: Invocation,
         response: Response,
-        connection: Handled,
+        connection: HandledSocket,
         variables: dict[str, Any],
         give_back: Callable[[], None],
     ) -> Session:
@@ -223,30 +223,6 @@ class SocketView:
         return Session(self._app, invocation, connection, self._socket, variables, give_back)
 
 
-class Handled(Protocol):
-    """A socket as its session sees it: a connection, or one of :mod:`sinchfn.testing`."""
-
-    call_id: str | None
-    statistics: SocketStatistics
-    _at_return: Callable[[], object] | None
-
-    @property
-    def stays_open(self) -> bool: ...
-    @property
-    def close_code(self) -> int | None: ...
-    @property
-    def failed_with(self) -> BaseException | None: ...
-    @property
-    def has_callbacks(self) -> bool: ...
-    def bind(self) -> None: ...
-    def carry(self, on_end: Callable[[], None]) -> None: ...
-    def fail(self, error: BaseException, what: str) -> None: ...
-    def close(self) -> None: ...
-    def finish(self) -> None: ...
-    def tell_closed(self) -> None: ...
-    def hang_up(self) -> None: ...
-
-
 class Session:
     """One socket, from its first message on, in a context of its own: that of the request has ended by then."""
 
@@ -254,7 +230,7 @@ class Session:
         self,
         app: Flask,
         invocation: Invocation,
-        connection: Handled,
+        connection: HandledSocket,
         socket: DeclaredSocket,
         variables: dict[str, Any],
         give_back: Callable[[], None],

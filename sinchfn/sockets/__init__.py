@@ -7,6 +7,7 @@ from .frames import FAILED as FAILED
 from .frames import GOING_AWAY as GOING_AWAY
 from .frames import LOST as LOST
 from .frames import REFUSED as REFUSED
+from .handled import HandledSocket as HandledSocket
 from .handshake import HandshakeError as HandshakeError
 from .handshake import accepting as accepting
 from .handshake import check_handshake as check_handshake

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 import time
@@ -13,12 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
 from ..coroutines import awaited
-from ..errors import ConnectionClosed, sentence_of
+from ..errors import ConnectionClosed
 from .carrier import READABLE, WRITABLE, Carrier
 from .frames import (
     BINARY,
     CLOSE,
-    FAILED,
     LOST,
     NORMAL,
     PING,
@@ -32,8 +30,9 @@ from .frames import (
     make_frame,
     read_close,
 )
+from .handled import HandledSocket
 from .transports import WAKE, Transport
-from .websocket import Timer, WebSocket, check_code
+from .websocket import Timer, check_code
 
 if TYPE_CHECKING:
     from ..context import FunctionContext
@@ -53,7 +52,7 @@ SLOW_CALLBACK, WARN_EVERY = 0.02, 60.0
 _log = logging.getLogger("sinchfn")
 
 
-class Connection(WebSocket):
+class Connection(HandledSocket):
     """A socket of a real peer.
 
     It is read either by the thread of its handler, in :meth:`receive`, or by the carrier, in :meth:`on_event`. Writing
@@ -102,20 +101,12 @@ class Connection(WebSocket):
         self._warned = -WARN_EVERY
         #: what is to happen later, as long as the socket is there
         self._timers: WeakSet[Timer] = WeakSet()
-        #: what a handler or callback raised
-        self.failed_with: BaseException | None = None
-        self.bind()
 
     @property
     def context(self) -> FunctionContext:
         if self._context is None:
             raise RuntimeError("A socket that was opened from this side has no context.")
         return self._context
-
-    def bind(self) -> None:
-        """What the function gives us is to be run in the context that this is called in, or rather in a copy of it."""
-        self._run: Callable[..., Any] = contextvars.copy_context().run
-        self._is_inside = False
 
     @property
     def may_wait(self) -> bool:
@@ -227,10 +218,6 @@ class Connection(WebSocket):
         return (READABLE if self._is_carried else 0) | (WRITABLE if self._unsent else 0)
 
     def carry(self, on_end: Callable[[], None]) -> None:
-        """From now on its messages go to the callback, on the carrier's thread.
-
-        :param on_end: called once, on a thread of its own, when the socket is closed.
-        """
         self._on_end = on_end
         self._carrier.carry(self)
 
@@ -450,51 +437,7 @@ class Connection(WebSocket):
         self.transport.abort()
         self._end_if_over()
 
-    def fail(self, error: BaseException, what: str) -> None:
-        """What the function wrote raised: log it, and close with 1011."""
-        self._enter(_log.error, "The %s of a socket raised %s", what, sentence_of(error), exc_info=error)
-        self.failed_with = error
-        self._say_close(FAILED, "the handler failed")
-        self._tell_error(error)
-
-    def _tell_error(self, error: BaseException) -> None:
-        if self._on_error is not None:
-            self._guarded(self._on_error, error)
-
-    def tell_closed(self) -> None:
-        """Call ``on_close``."""
-        if self._at_end is not None:
-            self._at_end()
-        if self._on_close is not None:
-            self._guarded(self._on_close, self.close_code, self.close_reason)
-
-    def _guarded(self, function: Callable[..., Any], *arguments: Any) -> None:
-        try:
-            self._enter(lambda: awaited(function(*arguments)))
-        except ConnectionClosed:
-            pass  # it sent to a peer that is gone
-        except BaseException as error:
-            self._enter(_log.error, "A callback of a socket raised %s", sentence_of(error), exc_info=error)
-
-    def _enter(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> None:
-        """Call it in the context of the handler: on the carrier's thread, that is; on any other we are in one."""
-        if self._is_inside or not self._carrier.is_current:
-            function(*arguments, **named)
-        else:
-            self._is_inside = True  # no context can be entered twice: what is called may come here again
-            try:
-                self._run(function, *arguments, **named)
-            finally:
-                self._is_inside = False
-
-    def _closed(self) -> ConnectionClosed:
-        return ConnectionClosed(self.close_code or LOST, self.close_reason)
-
     def finish(self) -> None:
-        """Say all that is to be said, and wait until the peer has answered the close frame, if it is to.
-
-        For a thread that may wait, once the handler has no more to do.
-        """
         with self._reading:
             while not self._is_over and time.monotonic() < self._deadline:
                 if self._unsent:
@@ -524,10 +467,6 @@ class Connection(WebSocket):
         timer = self._carrier.call_later(seconds, lambda: self._run_timer(function))
         self._timers.add(timer)
         return timer
-
-    def _run_timer(self, function: Callable[[], Any]) -> None:
-        if self.close_code is None:
-            self._guarded(function)
 
     def look_after(self, now: float) -> None:
         """What has to happen in time; called every `SWEEP` seconds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import time
 from collections import deque
@@ -10,8 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..coroutines import awaited
-from ..errors import ConnectionClosed, sentence_of
-from ..sockets import FAILED, LOST, Timer, WebSocket
+from ..errors import ConnectionClosed
+from ..sockets import LOST, HandledSocket, Timer
 from ..sockets.frames import NORMAL
 from ..sockets.websocket import OnMessage, check_code
 from .pair import Pair, Task
@@ -58,7 +57,7 @@ def joined_ends(context: Any, call_id: str | None, *, is_run: bool = False) -> t
     return ws, peer
 
 
-class MemorySocket(WebSocket):
+class MemorySocket(HandledSocket):
     """One end of a socket in memory; made by :func:`memory_sockets`. What one end sends, the other receives.
 
     It keeps what :class:`~sinchfn.WebSocket` promises. What is left open there, for messages take time, is here:
@@ -74,8 +73,6 @@ class MemorySocket(WebSocket):
 
     def __init__(self, pair: Pair, context: Any = None, *, is_run: bool = False) -> None:
         super().__init__()
-        #: what a callback raised, or, under :func:`open_socket`, the handler
-        self.failed_with: BaseException | None = None
         self._pair = pair
         self._changed = pair.changed
         self._context = context
@@ -87,7 +84,6 @@ class MemorySocket(WebSocket):
         self._is_carried = False
         self._on_end: Callable[[], None] | None = None
         self._is_loss_told = False
-        self.bind()
 
     @property
     def context(self) -> FunctionContext:
@@ -230,13 +226,13 @@ class MemorySocket(WebSocket):
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         check_code(code)
-        self._close(code, reason or "")
+        self._say_close(code, reason or "")
 
     def drop(self, reason: str = "the peer is gone") -> None:
         """Be gone without a word, as a peer whose network fails: the other end sees 1006."""
-        self._close(LOST, reason)
+        self._say_close(LOST, reason)
 
-    def _close(self, code: int, reason: str) -> None:
+    def _say_close(self, code: int, reason: str) -> None:
         self._peer._begin()
         with self._changed:
             if self.close_code is not None:
@@ -260,48 +256,17 @@ class MemorySocket(WebSocket):
         elif (self._on_close is not None or self._at_end is not None) and not self._is_run:
             self._pair.do(self.tell_closed)
 
-    def _closed(self) -> ConnectionClosed:
-        return ConnectionClosed(self.close_code or LOST, self.close_reason)
-
     def _tell_if_lost(self) -> None:
         if self.close_code == LOST and not self._is_loss_told:
             self._is_loss_told = True
             self._tell_error(self._closed())
 
-    def _tell_error(self, error: BaseException) -> None:
-        if self._on_error is not None:
-            self._guarded(self._on_error, error)
-
-    def _guarded(self, function: Callable[..., Any], *arguments: Any) -> None:
-        try:
-            self._enter(lambda: awaited(function(*arguments)))
-        except ConnectionClosed:
-            pass  # it sent to a peer that is gone
-        except BaseException as error:
-            self._enter(_log.error, "A callback of a socket raised %s", sentence_of(error), exc_info=error)
-
-    def _enter(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> None:
-        """Call it in the context of the handler."""
-        if self._is_inside or not self._pair.is_current:
-            function(*arguments, **named)
-        else:
-            self._run(function, *arguments, **named)
-
     # --- timers -----------------------------------------------------------------------------------------------------
 
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
-        def run() -> None:
-            if self.close_code is None:
-                self._guarded(function)
-
-        return self._pair.call_later(seconds, Task(run, lambda: self.close_code is None))
+        return self._pair.call_later(seconds, Task(lambda: self._run_timer(function), lambda: self.is_open))
 
     # --- for a session, which sees a socket from its handler to its usage record ------------------------------------
-
-    def bind(self) -> None:
-        """What the function gives us is to be run in a copy of the context that this is called in."""
-        self._run: Callable[..., Any] = contextvars.copy_context().run
-        self._is_inside = False
 
     def carry(self, on_end: Callable[[], None]) -> None:
         """From now on its messages go to the callback. At the end, `on_end` is called."""
@@ -312,22 +277,8 @@ class MemorySocket(WebSocket):
             else:
                 self._ended()
 
-    def fail(self, error: BaseException, what: str) -> None:
-        """What the function wrote raised: log it, and close with 1011."""
-        self._enter(_log.error, "The %s of a socket raised %s", what, sentence_of(error), exc_info=error)
-        self.failed_with = error
-        self._close(FAILED, "the handler failed")
-        self._tell_error(error)
-
     def finish(self) -> None:
         """Nothing: there is no close frame to wait for."""
-
-    def tell_closed(self) -> None:
-        """Call ``on_close``."""
-        if self._at_end is not None:
-            self._at_end()
-        if self._on_close is not None:
-            self._guarded(self._on_close, self.close_code, self.close_reason)
 
     def hang_up(self) -> None:
         """Nothing: there is no connection."""
