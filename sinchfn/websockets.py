@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
 import threading
 from collections.abc import Callable
@@ -13,22 +12,20 @@ from flask import Blueprint, Flask, Request, Response, request
 from werkzeug import exceptions
 from werkzeug.exceptions import Forbidden, HTTPException, ServiceUnavailable
 
-from .coroutines import awaited
-from .errors import CacheError, ConnectionClosed, FunctionError
+from .errors import CacheError, FunctionError
 from .exports import Export, Kind
 from .function import Function
-from .hooks import AFTER, refuse_unstarted
+from .hooks import refuse_unstarted
 from .invocation import LOGGED_KEY, Invocation
 from .redaction import one_line
 from .requests import Incoming, flask_request
 from .responses import error_response
 from .runtime import DeclaredSocket
-from .services.logs import bound_to, current_request
-from .signals import handler_failed, websocket_closed, websocket_opened
+from .services.logs import bound_to
 from .sock import FunctionSock
+from .socket_run import SocketRun, conclude
 from .sockets import (
     CARRIER,
-    LOST,
     Connection,
     HandledSocket,
     HandshakeError,
@@ -163,7 +160,7 @@ class SocketView:
         invocation._refuse(error.description)
         response = error_response(error, invocation.request_id)
         invocation._answer(response)
-        _conclude(invocation)
+        conclude(invocation)
         return response
 
     # --- from the handshake to the end ------------------------------------------------------------------------------
@@ -185,33 +182,33 @@ class SocketView:
         self._slots.add(connection)
         response = _Upgraded(transport)
         give_back = partial(self._slots.give_back, connection)
-        session = self.session(invocation, response, connection, variables, give_back)
+        run = self.run_of(invocation, response, connection, variables, give_back)
         try:
             CARRIER.know(connection)
         except (OSError, RuntimeError) as error:  # it cannot begin: there are no more files, or threads
-            session.give_up(error)
+            run.give_up(error)
             return response
         if transport.can_be_carried:
-            self._run_apart(session)
+            self._run_apart(run)
         else:
-            session.run(connection.serve)
+            run.run(connection.serve)
         return response
 
-    def _run_apart(self, session: Session) -> None:
+    def _run_apart(self, run: SocketRun) -> None:
         """Run it on a thread of its own, so that it holds none of the server's."""
         try:
-            threading.Thread(target=session.run, name="sinchfn-socket", daemon=True).start()
+            threading.Thread(target=run.run, name="sinchfn-socket", daemon=True).start()
         except RuntimeError as error:  # there can be no more threads in this process, or on this machine
-            session.give_up(error)
+            run.give_up(error)
 
-    def session(
+    def run_of(
         self,
         invocation: Invocation,
         response: Response,
         connection: HandledSocket,
         variables: dict[str, Any],
         give_back: Callable[[], None],
-    ) -> Session:
+    ) -> SocketRun:
         """The life of a socket that was let in: its handler, up to its usage record.
 
         :param response: what the request is answered, for the record.
@@ -220,103 +217,7 @@ class SocketView:
         invocation._accept(None, connection.call_id)
         invocation._answer(response)
         invocation._count(connection.statistics)
-        return Session(self._app, invocation, connection, self._socket, variables, give_back)
-
-
-class Session:
-    """One socket, from its first message on, in a context of its own: that of the request has ended by then."""
-
-    def __init__(
-        self,
-        app: Flask,
-        invocation: Invocation,
-        connection: HandledSocket,
-        socket: DeclaredSocket,
-        variables: dict[str, Any],
-        give_back: Callable[[], None],
-    ) -> None:
-        self._app = app
-        self._invocation = invocation
-        self._connection = connection
-        self._socket = socket
-        self._variables = variables
-        self._give_back = give_back
-        self._within = contextvars.Context()
-        self._flask = app.request_context(invocation.environ)
-
-    def run(self, serve: Callable[[], None] | None = None) -> None:
-        """Run the handler, then either wait for the end, or let the carrier go on.
-
-        :param serve: hands messages to the callback, in this thread; for a connection that cannot be carried.
-        """
-        connection = self._connection
-        self._within.run(self._handle)
-        if connection.stays_open and connection.failed_with is None:
-            if serve is None:
-                connection.carry(self._end)
-                return
-            self._within.run(serve)
-        self._end()
-
-    def give_up(self, error: Exception) -> None:
-        """It cannot be run."""
-        self._within.run(self._enter)
-        self._within.run(self._connection.fail, error, "thread")
-        self._end()
-
-    def _enter(self) -> None:
-        self._flask.push()
-        current_request.set(self._invocation)
-
-    def _handle(self) -> None:
-        connection, invocation = self._connection, self._invocation
-        try:
-            self._enter()  # where the session of a host app may fail
-            if websocket_opened.receivers:
-                websocket_opened.send(self._app, invocation=invocation)
-            _log.debug("The socket is open.")
-            returned = awaited(self._socket.handler(connection, invocation.request, **self._variables))
-            self._returned(returned)
-        except ConnectionClosed:
-            connection.close()  # mostly it is: the peer is gone, and the handler had nothing more to do
-        except BaseException as error:  # also SystemExit: a handler must not end the worker
-            connection.fail(error, f"handler {self._socket.name}")
-        connection.bind()
-
-    def _returned(self, value: object) -> None:
-        """The handler has done what it had to do."""
-        connection = self._connection
-        if value is not None:
-            _log.warning(
-                "What %s returned is dropped: a socket answers with ws.send(...).", self._invocation.handler_name
-            )
-        if not connection.stays_open:
-            if connection._at_return is not None:
-                connection._at_return()
-            connection.close()
-
-    def _end(self) -> None:
-        """On a thread that may wait."""
-        try:
-            self._connection.finish()
-            self._within.run(self._conclude)
-        finally:
-            self._give_back()
-            self._connection.hang_up()
-
-    def _conclude(self) -> None:
-        connection, invocation = self._connection, self._invocation
-        connection.tell_closed()
-        if connection.failed_with is not None:
-            invocation._fail()
-            handler_failed.send(self._app, invocation=invocation, error=connection.failed_with)
-        elif connection.close_code == LOST:
-            invocation._leave()
-        invocation._close(connection.close_code)
-        _conclude(invocation)
-        if websocket_closed.receivers:
-            websocket_closed.send(self._app, invocation=invocation)
-        self._flask.pop()
+        return SocketRun(self._app, invocation, connection, self._socket, variables, give_back)
 
 
 class _Upgraded(Response):
@@ -347,12 +248,6 @@ def _taken_over(environ: dict[str, Any]) -> Transport:
             "In tests: sinchfn.testing.open_socket(app, path)."
         )
     return transport
-
-
-def _conclude(invocation: Invocation) -> None:
-    """Close its context, record it, log it."""
-    for hook in AFTER:
-        hook(invocation)
 
 
 def _forget_token(request: Request) -> None:

@@ -48,7 +48,7 @@ def memory_sockets(*, context: Any = None, call_id: str | None = None) -> tuple[
 
 def joined_ends(context: Any, call_id: str | None, *, is_run: bool = False) -> tuple[MemorySocket, MemorySocket]:
     """
-    :param is_run: whether a session runs the handler of the first end, on a thread of its own.
+    :param is_run: whether a run of a socket calls the handler of the first end, on a thread of its own.
     """
     pair = Pair()
     ws, peer = MemorySocket(pair, context, is_run=is_run), MemorySocket(pair)
@@ -266,7 +266,7 @@ class MemorySocket(HandledSocket):
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
         return self._pair.call_later(seconds, Task(lambda: self._run_timer(function), lambda: self.is_open))
 
-    # --- for a session, which sees a socket from its handler to its usage record ------------------------------------
+    # --- for a run, which sees a socket from its handler to its usage record ----------------------------------------
 
     def carry(self, on_end: Callable[[], None]) -> None:
         """From now on its messages go to the callback. At the end, `on_end` is called."""

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask, Response
 
 from ..errors import ConnectionClosed
-from ..websockets import Session
+from ..socket_run import SocketRun
 from .memory import MemorySocket, joined_ends
 from .routes import handshake_environ, socket_view
 from .stacks import stack_of
@@ -71,12 +71,12 @@ class _OpenSocket:
         view.function.lifecycle.start()
         self._is_over = threading.Event()
         self._ws, self.peer = joined_ends(invocation.context, call_id, is_run=True)
-        session = view.session(invocation, Response(status=101), self._ws, variables, self._is_over.set)
+        run = view.run_of(invocation, Response(status=101), self._ws, variables, self._is_over.set)
         self._name = invocation.handler_name
-        self._thread = self._start(session)
+        self._thread = self._start(run)
 
-    def _start(self, session: Session) -> threading.Thread:
-        thread = threading.Thread(target=session.run, name="sinchfn-socket", daemon=True)
+    def _start(self, run: SocketRun) -> threading.Thread:
+        thread = threading.Thread(target=run.run, name="sinchfn-socket", daemon=True)
         thread.start()
         return thread
 
