@@ -57,3 +57,20 @@ def test_the_comparison_of_caches_has_a_row_for_every_backend() -> None:
     printed = rows(run("cache.py", "--rounds", "1", "--seconds", "0.1", "--processes", "1"))
     own = {"cachelib, files"} if find_spec("cachelib") else set()  # of the extra bench alone
     assert {"memory:", "sqlite:", "redis:", "redis-py, bare", *own} <= set(printed)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the load generator uses epoll and /proc")
+def test_the_comparison_of_calls_has_a_row_for_every_server() -> None:
+    contenders = ("sinchfn-callback", "sinchfn-blocking", "flask-sock")
+    options = ("--calls", "5", "--seconds", "0.5", "--warmup", "0.2", "--rounds", "1")
+    printed = rows(run("calls.py", *options, "--contenders", *contenders))
+    assert set(contenders) <= set(printed)
+    for contender in contenders:
+        assert printed[contender][4] == "0", "frames are missing, from five calls"
+
+
+def test_the_protocol_suite_says_what_it_needs() -> None:
+    command = [sys.executable, str(BENCHMARKS / "autobahn.py"), "--python", "no-such-python"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1
+    assert "Python 2.7" in done.stderr
