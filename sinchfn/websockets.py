@@ -120,11 +120,11 @@ class SocketView:
 
     def _check_origin(self, environ: dict[str, Any]) -> None:
         try:
-            _as_http(lambda: check_origin(environ, self._origins))
-        except HTTPException:
+            check_origin(environ, self._origins)
+        except HandshakeError as error:
             origin = one_line(str(environ.get("HTTP_ORIGIN")))[:200]
             _log.warning("A socket was refused: a page of %s is not in SINCHFN_WS_ORIGINS.", origin)
-            raise
+            raise _Refusal(error) from None
 
     def _verified(self, invocation: Invocation, token: str | None) -> StreamToken | None:
         """What the token says; None for a path that is open to anybody.
@@ -264,15 +264,19 @@ def _forget_token(request: Request) -> None:
 
 def refuse_handshake(environ: dict[str, Any]) -> None:
     """405, 426 or 400 for what is no handshake, or not a right one."""
-    _as_http(lambda: check_handshake(environ))
-
-
-def _as_http(check: Callable[[], None]) -> None:
     try:
-        check()
+        check_handshake(environ)
     except HandshakeError as error:
-        refusal = HTTPException(error.sentence)
-        refusal.code = error.status
-        headers = list(error.headers)
-        refusal.get_headers = lambda *_: headers  # type: ignore[method-assign]
-        raise refusal from None
+        raise _Refusal(error) from None
+
+
+class _Refusal(HTTPException):
+    """A handshake that is none, as an error of HTTP."""
+
+    def __init__(self, error: HandshakeError) -> None:
+        super().__init__(error.sentence)
+        self.code = error.status
+        self._headers = list(error.headers)
+
+    def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
+        return self._headers

@@ -23,7 +23,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 import pytest
 from flask import Blueprint, Flask
 from gunicorn_server import PATIENCE, ROOT, Server, free_port, started, until
-from serving import PREAMBLE, Served, clean_environment, serving, write_function
+from serving import Served, clean_environment, serving, write_function
 from werkzeug.routing import Map
 
 from sinchfn import FunctionError, SinchFunctions, StartupError, create_app, lifecycle
@@ -101,7 +101,7 @@ def ended(served: Served) -> Iterator[None]:
 WITH_DECORATORS = """
 def setup(runtime):
     @runtime.on_startup
-    def one(context): note("one", context.handler_name if hasattr(context, "handler_name") else "")
+    def one(context): note("one")
     @runtime.on_startup
     async def two():
         await asyncio.sleep(0)
@@ -146,12 +146,12 @@ def test_start_up_runs_in_order_and_shutdown_in_reverse(tmp_path: Path, source: 
     with serving(tmp_path, NOTES + source) as served:
         assert words(tmp_path) == [], "only a process that serves has started"
         assert served.get("/hello").text == "hi"
-        assert [word.strip() for word in words(tmp_path)] == ["one", "two"]
+        assert words(tmp_path) == ["one", "two"]
         served.get("/hello")
         with ended(served):
             pass
         lifecycle.stop_all(0)
-        assert [word.strip() for word in words(tmp_path)] == ["one", "two", "four", "three"]
+        assert words(tmp_path) == ["one", "two", "four", "three"]
 
 
 def test_a_function_without_any_is_served_at_once(tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_hundreds_of_apps_leave_nothing_behind(tmp_path: Path) -> None:
         ("runtime.on_shutdown(two)", ("on_shutdown", "two(a, b)")),
         ("runtime.on_websocket('stream', two)", ("on_websocket", "begins with a slash", "'stream'")),
         ("runtime.on_websocket('', two)", ("on_websocket", "begins with a slash", "''")),
-        ("runtime.on_websocket(two)", ("on_websocket", "begins with a slash", "<function two")),
+        ("runtime.on_websocket(two)", ("on_websocket", "takes a path first", '@runtime.on_websocket("/stream")')),
         ("runtime.on_websocket()", ("TypeError", "on_websocket()")),
         ("runtime.on_websocket('/a')", ('on_websocket("/a") got no function', "decorator")),
         ("runtime.on_websocket('/a', None)", ('on_websocket("/a") got no function',)),
@@ -590,7 +590,7 @@ __all__ = ["hello"]
         ("raise ValueError('the table is missing ' + context.env['MY_TOKEN'])", "ValueError: the table is missing"),
         ("sys.exit(0)", "SystemExit: 0"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-        ("os.kill(os.getpid(), 0); 1 / 0", "ZeroDivisionError: division by zero"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
     ],
 )
 @pytest.mark.parametrize("options", [(), ("-w", "3"), ("-w", "3", "--preload")])
@@ -940,7 +940,7 @@ def test_dev_starts_at_once_tells_what_fails_and_is_mended_by_an_edit(tmp_path: 
         assert "in deeper" in json.loads(body)["error"]
         assert "ValueError: no ***" in server.log
         assert b"canary" not in body
-        assert noted(tmp_path, "attempt") == noted(tmp_path, "attempt")[:1]
+        assert len(noted(tmp_path, "attempt")) == 1
         write_function(tmp_path, LIVES)
         until(lambda: server.request("GET", "/is_started")[2] == b"yes")
         assert noted(tmp_path, "stop") == []
@@ -987,6 +987,3 @@ def test_dev_can_be_ended_amid_a_start_up_function(tmp_path: Path) -> None:
         assert server.process.wait(PATIENCE) is not None
         assert noted(tmp_path, "stop") == []
         assert "warm_up" not in server.log
-
-
-assert PREAMBLE  # what NOTES builds on

@@ -543,7 +543,7 @@ def test_a_handshake_amid_the_shutdown_is_answered_before_it_is_closed(
             answer += theirs.recv(4096)
         head, _, rest = answer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101")
-        assert rest == b"\x88\x1a\x03\xe9the server is restarting"
+        assert rest == b"\x88\x18\x03\xe9the server is stopping"
     until(lambda: "sinchfn-socket" not in {thread.name for thread in threading.enumerate()})
     carrier.end()
 

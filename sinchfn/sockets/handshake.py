@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 VERSION = "13"
 
 
@@ -57,13 +57,14 @@ def check_origin(environ: Mapping[str, Any], allowed: Collection[str]) -> None:
 
 def accepting(environ: Mapping[str, Any]) -> bytes:
     """The answer that opens the socket."""
-    digest = hashlib.sha1(environ["HTTP_SEC_WEBSOCKET_KEY"].strip().encode("latin-1") + GUID)  # noqa: S324 - RFC 6455
-    accept = base64.b64encode(digest.digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-        + accept
-        + b"\r\n\r\n"
-    )
+    accept = accept_of(environ["HTTP_SEC_WEBSOCKET_KEY"].strip())
+    head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"
+    return f"{head}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode("latin-1")
+
+
+def accept_of(key: str) -> str:
+    """What the server answers to a key: that it has understood what is asked of it."""
+    return base64.b64encode(hashlib.sha1(key.encode("latin-1") + _GUID).digest()).decode()  # noqa: S324 - RFC 6455
 
 
 def _tokens(environ: Mapping[str, Any], name: str) -> list[str]:

@@ -8,6 +8,9 @@ from ..forks import Forkable, across_forks
 from .connection import Connection
 from .frames import GOING_AWAY
 
+#: What peers are told when their sockets are closed for it.
+STOPPING = "the server is stopping"
+
 
 class Slots(Forkable):
     """The open sockets of one function in one process: no more than so many."""
@@ -49,7 +52,7 @@ class Slots(Forkable):
             self._open.add(connection)
             is_closing = self._is_closing
         if is_closing:
-            connection.close(GOING_AWAY, "the server is restarting")
+            connection.close(GOING_AWAY, STOPPING)
 
     def close_all(self, patience: float) -> None:
         """Close all with 1001, and wait so many seconds for their handlers to end. No more are opened."""
@@ -57,6 +60,6 @@ class Slots(Forkable):
             self._is_closing = True
             connections = list(self._open)
         for connection in connections:
-            connection.close(GOING_AWAY, "the server is restarting")
+            connection.close(GOING_AWAY, STOPPING)
         with self._lock:
             self._all_gone.wait_for(lambda: not self._taken, patience)

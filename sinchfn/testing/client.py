@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import socket
@@ -22,7 +21,7 @@ from ..errors import SinchfnError
 from ..sockets import Carrier, Connection, Transport
 from ..sockets.connection import CLOSE_PATIENCE
 from ..sockets.frames import NORMAL
-from ..sockets.handshake import GUID
+from ..sockets.handshake import accept_of
 from ..sockets.transports import HeldTransport
 from ..sockets.websocket import OnMessage
 
@@ -220,8 +219,7 @@ def _opened(connection: socket.socket, key: str) -> bytes:
         headers = Headers(response.getheaders())
         if response.status != 101:
             raise HandshakeRefused(response.status, headers, _body(response))
-        digest = hashlib.sha1(key.encode() + GUID).digest()  # noqa: S324 - RFC 6455
-        if headers.get("Sec-WebSocket-Accept") != base64.b64encode(digest).decode():
+        if headers.get("Sec-WebSocket-Accept") != accept_of(key):
             raise HandshakeRefused(101, headers, b"", "Its Sec-WebSocket-Accept is not the one for our key.")
         return _read_ahead(connection, response.fp)
     except HTTPException as error:
