@@ -57,6 +57,9 @@ PAUSE = 0.5
 #: Seconds between two looks at whether a worker is to stop.
 WATCH = 0.1
 
+#: Seconds after which a callback of a socket is told of that has not returned yet.
+STUCK = 1.0
+
 #: Seconds that the handlers of sockets get to end once their sockets are closed.
 SOCKET_PATIENCE = 5.0
 
@@ -85,6 +88,7 @@ def _watch(worker: Any) -> None:
     """
     while worker.alive:
         time.sleep(WATCH)
+        _tell_of_stuck_callback()
     stopped = time.monotonic()
     close_all_sockets(min(SOCKET_PATIENCE, _before_shutdown(worker)))
     # It waits for its requests as long as it may, and then its master kills it: the shutdown functions must not wait
@@ -107,6 +111,14 @@ def _stopped_by_gunicorn(error: StartupError) -> SystemExit | None:
     frames = traceback.extract_tb(cause.__traceback__)
     is_its_own = any(frame.name == "handle_quit" and frame.filename.startswith(FOREIGN[0]) for frame in frames)
     return cause if is_its_own else None
+
+
+def _tell_of_stuck_callback() -> None:
+    """A callback that blocks for ever would never be told of: the log's warning comes when it has returned."""
+    sockets = sys.modules.get("sinchfn.sockets")  # if nobody has imported them, there are none
+    if sockets is not None and (stack := sockets.CARRIER.stuck(STUCK)) is not None:
+        message = "A callback of a socket has been running for %g s, and every other socket of this process waits.\n%s"
+        logging.getLogger("sinchfn").error(message, STUCK, stack, extra={"is_block": True})
 
 
 def worker_exit(server: Any, worker: Any) -> None:

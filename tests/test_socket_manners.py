@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gunicorn_server import gunicorn
+from gunicorn_server import gunicorn, until
 
 from sinchfn.testing import SocketClient, memory_sockets, open_socket
 
@@ -167,3 +167,27 @@ def test_timers_do_not_outlive_their_socket(tmp_path: Path) -> None:
 
         before = use(5)
         assert use(60) - before < 5000  # of 60,000 that were cancelled, and 60 that were due in an hour
+
+
+HANGS = """
+import time
+
+def setup(runtime):
+    @runtime.on_websocket("/hangs", protected=False)
+    def hangs(ws, request):
+        @ws.on_message
+        def dream(message):
+            time.sleep(3)
+            ws.send(message)
+"""
+
+
+def test_a_callback_that_does_not_return_is_told_of_while_it_hangs(tmp_path: Path) -> None:
+    with gunicorn(tmp_path, HANGS, SINCHFN_USAGE="off") as server:
+        with SocketClient.connect(f"ws://127.0.0.1:{server.port}/hangs") as ws:
+            ws.send("x")
+            until(lambda: "has been running for 1 s" in server.log)
+            assert "in dream" in server.log
+            assert ws.receive(timeout=0) is None, "it was told of only afterwards"
+            assert ws.receive(timeout=20) == "x"
+        assert server.log.count("has been running for") == 1

@@ -10,8 +10,10 @@ import logging
 import os
 import select
 import selectors
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from itertools import count
@@ -56,6 +58,9 @@ class Carrier(Forkable):
         self._tasks: list[Callable[[], None]] = []
         self._wakes: tuple[int, int] | None = None
         self._is_ended = False
+        #: when the callback that runs at the moment began, on the performance counter; 0.0: none does
+        self.calling_since = 0.0
+        self._told_of = 0.0
 
     def after_fork_in_child(self) -> None:
         # The thread is the parent's, and so are the sockets: what is left here of them is not used any more.
@@ -65,6 +70,15 @@ class Carrier(Forkable):
     def is_current(self) -> bool:
         """Whether this is the carrier's own thread, which may not wait for anything."""
         return self._thread is not None and self._thread.ident == threading.get_ident()
+
+    def stuck(self, seconds: float) -> str | None:
+        """Where a callback is that has run for longer than so many seconds: its stack. Once for each; else None."""
+        since, thread = self.calling_since, self._thread
+        if not since or since == self._told_of or time.perf_counter() - since < seconds or thread is None:
+            return None
+        self._told_of = since
+        frame = sys._current_frames().get(thread.ident or 0)
+        return "".join(traceback.format_stack(frame)) if frame is not None else None
 
     def know(self, connection: Connection) -> None:
         """Look after `connection` until it is told to `forget` it."""

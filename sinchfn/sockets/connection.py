@@ -255,12 +255,13 @@ class Connection(HandledSocket):
         self._end_if_over()
 
     def _call(self, data: str | bytes) -> None:
-        began = time.perf_counter()
+        self._carrier.calling_since = began = time.perf_counter()
         self._is_inside = True
         try:
             self._run(self._hand_over, data)
         finally:
             self._is_inside = False
+            self._carrier.calling_since = 0.0
         took = time.perf_counter() - began
         if took > SLOW_CALLBACK:
             self._warn_of_slow(took, began)
