@@ -72,7 +72,8 @@ class SocketView:
         self._socket = socket
         self._slots = slots
         self._export = Export(socket.name, Kind.WEBSOCKET, shown_path=socket.path)
-        self._origins = (function.config["SINCHFN_WS_ORIGINS"] or "").split(",")
+        origins: str | None = function.config["SINCHFN_WS_ORIGINS"]
+        self._origins = origins.split(",") if origins else []
 
     def __call__(self, **variables: Any) -> Response:
         token = token_in(request.environ.get("QUERY_STRING", ""))

@@ -191,3 +191,18 @@ def test_a_callback_that_does_not_return_is_told_of_while_it_hangs(tmp_path: Pat
             assert ws.receive(timeout=0) is None, "it was told of only afterwards"
             assert ws.receive(timeout=20) == "x"
         assert server.log.count("has been running for") == 1
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("", 403), ("null", 403), ("https://app.example.com", 403), (None, 501)]
+)
+def test_without_a_list_no_page_gets_in(origin: str | None, status: int, make_app: Callable[..., Any]) -> None:
+    handshake = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    headers = handshake if origin is None else {**handshake, "Origin": origin}
+    # 501: it would be let in, but the test client has no connection to give.
+    assert make_app(SENDS_ONLY).test_client().get("/news", headers=headers).status_code == status
