@@ -686,12 +686,15 @@ def test_ten_thousand_short_sockets_leave_nothing_behind(tmp_path: Path) -> None
         connect_often(server, 500, 1500)  # warm
         before = left(server, pid)
         connect_often(server, 10_000, 2000)
-        after = left(server, pid)
-        grown = {name: after[name] - before[name] for name in before}
-        assert grown["objects"] < 1000, grown  # of Python, exactly counted: less than one in ten sockets
-        assert grown["memory"] < 10 * MIB, grown
-        assert grown["threads"] <= 2, grown
-        assert grown["files"] <= 2, grown
+
+        def grown() -> dict[str, int]:
+            after = left(server, pid)
+            return {name: after[name] - before[name] for name in before}
+
+        # Those that went before the server had even accepted them are still to be seen to. What is kept, stays.
+        # (Objects of Python are exactly counted: less than one in ten sockets.)
+        until(lambda: (more := grown())["objects"] < 1000 and more["threads"] <= 2 and more["files"] <= 2)
+        assert grown()["memory"] < 24 * MIB
         assert "Traceback" not in server.log
         assert " ERROR " not in server.log
 
