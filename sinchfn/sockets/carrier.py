@@ -16,6 +16,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -235,7 +236,7 @@ class Carrier(Forkable):
         with self._lock:
             known = list(self._known)
         for connection in known:
-            guarded(lambda connection=connection: connection.look_after(now))  # type: ignore[misc]
+            guarded(partial(connection.look_after, now))
 
 
 def guarded(function: Callable[[], Any]) -> None:
