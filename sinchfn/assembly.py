@@ -28,6 +28,7 @@ from .protection import (
     gated_exports,
     guards,
     open_sockets,
+    replay_warnings,
 )
 from .redaction import Redaction
 from .services.public import PublicFiles
@@ -86,6 +87,7 @@ def make_function(
             *exports.warnings,
             *config.warnings(),
             *guard_warnings,
+            *replay_warnings(schemes, config),
             *gate_warnings,
             *closed_warnings(basic, gated, entries),
             *open_sockets(registered.sockets, key, config),

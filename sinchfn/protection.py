@@ -11,6 +11,7 @@ from .credentials import decode_secret
 from .errors import ConfigError, FunctionError, did_you_mean
 from .exports import Export, Exports, Kind
 from .runtime import DeclaredSocket
+from .services.shared import shares_cache
 from .signatures import (
     VARIABLES,
     ApplicationScheme,
@@ -158,6 +159,17 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "init-secret": "Choose one, and have ElevenLabs send it in the request header X-Init-Secret",
     }
 )
+
+
+def replay_warnings(schemes: Mapping[str, Scheme], config: FunctionConfig) -> list[str]:
+    """A warning when nonces are remembered by each worker for itself."""
+    if "nonce" not in schemes or config.is_development or shares_cache(config):
+        return []
+    return [
+        "Nonces of message webhooks are remembered in SINCHFN_CACHE_URL=memory:, by each worker process for itself: "
+        "a replayed call is accepted by each other worker, and by all after a restart. "
+        "Unset it (production shares sqlite:data/cache.db), or use redis://."
+    ]
 
 
 def closed_warnings(basic: BasicAuth, gated: frozenset[str], entries: Entries) -> list[str]:

@@ -12,7 +12,15 @@ from .address import called_paths, other_paths
 from .errors import CacheError, SignatureError
 from .invocation import Invocation
 from .requests import Incoming
+from .services.claims import Claim
 from .signatures import ApplicationScheme, Body, NonceScheme, WebhookScheme
+
+#: Seconds for which a nonce is held for the request that came with it first. If its process dies, the platform's next
+#: delivery after these is accepted; they are well within the age that a signed timestamp may have.
+AT_WORK = 30
+
+#: Seconds after which a delivery that was answered 503 may be tried again.
+ASK_AGAIN = 5
 
 _log = logging.getLogger("sinchfn")
 
@@ -98,23 +106,35 @@ def _verify_webhook(scheme: WebhookScheme, invocation: Invocation) -> None:
         development = invocation.function.config.is_development
         _refuse(invocation, str(error), scheme.explain(headers, body) if development else "")
     if nonce is not None and isinstance(scheme, NonceScheme):
-        _use_up(nonce, scheme.lifetime, invocation)
+        _claim_nonce(nonce, scheme.lifetime, invocation)
 
 
-def _use_up(nonce: str, lifetime: float, invocation: Invocation) -> None:
-    """401 for a nonce that was used before, by whichever worker; 503 while that cannot be known."""
+def _claim_nonce(nonce: str, lifetime: float, invocation: Invocation) -> None:
+    """Let each nonce be answered once, by whichever worker gets it first.
+
+    401 for one that was answered, 503 for one that another request is working on, or while that cannot be known.
+    """
+    claims, name = invocation.function.services.claims, f"nonce/{nonce}"
+    try:
+        claim = claims.begin(name, AT_WORK)
+    except CacheError as error:
+        _log.error("Rejected a call to %s: the replay check is unavailable: %s", invocation.export.name, error)
+        raise ServiceUnavailable("The replay check is unavailable.", retry_after=ASK_AGAIN) from None
+    if claim is Claim.DONE:
+        _refuse(invocation, "its nonce was used before: this is a replay, or a delivery that was made twice")
+    if claim is Claim.UNDER_WAY:
+        _log.warning("Rejected a call to %s: another request with its nonce is being handled.", invocation.export.name)
+        raise ServiceUnavailable("This request is being handled already.", retry_after=ASK_AGAIN)
+    invocation._claim(lambda is_done: _settle(invocation, name, lifetime, is_done))
+
+
+def _settle(invocation: Invocation, name: str, lifetime: float, is_done: bool) -> None:
+    """Use the nonce up, or free it: a call that failed is delivered again, perhaps with the same nonce."""
     claims = invocation.function.services.claims
     try:
-        is_new = claims.use_up(f"nonce/{nonce}", lifetime)
+        claims.finish(name, lifetime) if is_done else claims.give_up(name)
     except CacheError as error:
-        _log.error(
-            "A call to %s was not taken, for it cannot be known if it is a replay: %s", invocation.export.name, error
-        )
-        raise ServiceUnavailable("Replays cannot be told at the moment.", retry_after=5) from None
-    if not is_new:
-        _refuse(invocation, "its nonce was used before: this is a replay, or a delivery that was made twice")
-    # A call that comes to nothing is delivered again, perhaps with its nonce.
-    invocation._claim(lambda is_done: None if is_done else claims.give_up(f"nonce/{nonce}"))
+        _log.error("The nonce of a call to %s could not be recorded: %s", invocation.export.name, error)
 
 
 def _refuse(invocation: Invocation, reason: str, explained: str = "") -> NoReturn:

@@ -7,13 +7,17 @@ be added without being in it; and each call that must not come through is sent t
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from conftest import CASES, raw_call
+from conftest import CASES, Answer, MakeFunction, raw_call
 from flask import Flask
 
 from sinchfn import ConfigError, FunctionError, SinchFunctions, create_app
@@ -384,6 +388,100 @@ def test_a_call_that_failed_may_be_delivered_again_with_its_nonce(make_app: Make
     assert sent == [500, 200, 401]
 
 
+SLOW = """
+import os, signal, threading
+entered, leave = threading.Event(), threading.Event()
+
+def conversation_webhook(context, request):
+    if request.query.get("kill"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    entered.set()
+    leave.wait(60)
+    return {"handled": True}
+"""
+
+
+def test_a_second_delivery_is_asked_to_come_again_while_the_first_is_handled(make_app: MakeApp) -> None:
+    app = make_app(SLOW, **SETTINGS)
+    module = app.extensions["sinchfn"][0].module
+    headers = headers_for("nonce", "POST", "/", b"{}")
+
+    def deliver() -> Answer:
+        return raw_call(app, "POST", "/webhook/conversation", data=b"{}", headers=headers)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(deliver)
+        assert module.entered.wait(60)
+        second = deliver()
+        module.leave.set()
+        assert first.result(60).status == 200
+    assert (second.status, second.headers["Retry-After"]) == (503, "5")
+    assert "being handled" in second.json["error"]
+    assert deliver().status == 401, "answered: the nonce is used up"
+
+
+def test_a_message_whose_process_died_is_taken_when_it_is_delivered_again(
+    make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_function(SLOW)
+    settings = {**SETTINGS, "SINCHFN_USAGE": "off", "SINCHFN_CACHE_URL": "sqlite:cache.db"}
+    headers = headers_for("nonce", "POST", "/", b"{}")
+    died = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import json, sys, sinchfn; folder, settings, headers = json.loads(sys.stdin.read())\n"
+            "client = sinchfn.create_app(folder, config=settings).test_client()\n"
+            "client.post('/webhook/conversation?kill=1', data=b'{}', headers=headers)",
+        ],
+        input=json.dumps([str(folder), settings, headers]),
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert died.returncode == -signal.SIGKILL
+    app = create_app(folder, config=settings)
+    app.extensions["sinchfn"][0].module.leave.set()
+
+    def deliver() -> Answer:
+        return raw_call(app, "POST", "/webhook/conversation", data=b"{}", headers=headers)
+
+    again = deliver()
+    assert (again.status, again.headers["Retry-After"]) == (503, "5")
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 31)
+    monkeypatch.setattr(time, "time_ns", lambda: int((now() + 31) * 1e9))
+    assert deliver().status == 200
+    assert deliver().status == 401
+
+
+def test_a_nonce_that_failed_with_any_error_of_the_server_is_free_again(make_app: MakeApp) -> None:
+    app = make_app(
+        "import sys, flask\n"
+        "left = [lambda: sys.exit(1), lambda: flask.abort(503), lambda: {'statusCode': 429}, lambda: object(),\n"
+        "        lambda: {'statusCode': 400}]\n"
+        "def sms_webhook(context, request): return left.pop(0)()\n",
+        **SETTINGS,
+    )
+    headers = headers_for("nonce", "POST", "/", b"{}")
+    sent = [raw_call(app, "POST", "/webhook/sms", data=b"{}", headers=headers).status for _ in range(6)]
+    assert sent == [500, 503, 429, 500, 400, 401]
+
+
+@pytest.mark.parametrize("name", ["conversation_webhook", "elevenlabs_webhook"])
+def test_memory_in_production_says_that_replays_get_in(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    source = f"def {name}(context, request): ...\n"
+    make_app(source, "shared", **{**SETTINGS, "SINCHFN_CACHE_URL": "sqlite:cache.db"})
+    make_app(source, "development", **SETTINGS, SINCHFN_ENV="development")
+    make_app(source, "unguarded", **SETTINGS, WEBHOOK_PROTECTION="never")
+    assert "replay" not in caplog.text
+    make_app(source, **{**SETTINGS, "SINCHFN_CACHE_URL": "memory:"})
+    expected = name == "conversation_webhook"  # agents' events carry no nonce
+    assert ("a replayed call is accepted by each other worker" in caplog.text) is expected
+
+
 def test_while_the_cache_is_away_nothing_is_taken(
     make_app: MakeApp, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -392,7 +490,7 @@ def test_while_the_cache_is_away_nothing_is_taken(
     headers = headers_for("nonce", "POST", "/", b"{}")
     answer = raw_call(app, "POST", "/webhook/conversation", data=b"{}", headers=headers)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    assert "cannot be known if it is a replay" in caplog.text
+    assert "the replay check is unavailable" in caplog.text
 
 
 def test_all_that_is_missing_is_told_at_once(make_app: MakeApp) -> None:

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from .cache import Cache
 
-#: Seconds after which something that was begun, and never finished nor given up, may be begun again.
+#: Seconds after which something that was begun, and neither finished nor given up, may be begun again.
 UNFINISHED = 600
 
 
@@ -34,11 +34,14 @@ class Claims:
         """Take `name` for so many seconds; False if somebody has it."""
         return self._cache.increment(name, ttl=seconds) == 1
 
-    def begin(self, name: str) -> Claim:
-        """Begin what goes by `name`. Then :meth:`finish` it, or :meth:`give_up`."""
+    def begin(self, name: str, seconds: float = UNFINISHED) -> Claim:
+        """Begin what goes by `name`. Then :meth:`finish` it, or :meth:`give_up`.
+
+        :param seconds: after these it may be begun again: the process that began it may have died.
+        """
         if self._cache.has(_done(name)):
             return Claim.DONE
-        if not self.use_up(name, UNFINISHED):
+        if not self.use_up(name, seconds):
             return Claim.UNDER_WAY
         # Looked for once more: it may have been finished, and given free, between the two questions.
         return Claim.DONE if self._cache.has(_done(name)) else Claim.TAKEN

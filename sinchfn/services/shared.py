@@ -279,6 +279,11 @@ def check_services(config: FunctionConfig) -> list[str]:
     return [*_namesakes(config), *_own_memory(config), *_without_sdk(config)]
 
 
+def shares_cache(config: FunctionConfig) -> bool:
+    """True if all workers of a machine use one cache: any but ``memory:``, of which each process has its own."""
+    return _scheme(config, "SINCHFN_CACHE_URL") != "memory"
+
+
 def _without_sdk(config: FunctionConfig) -> list[str]:
     from .clients import NEEDED as CLIENTS
 
