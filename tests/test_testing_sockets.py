@@ -442,6 +442,19 @@ def test_settle_says_where_a_callback_hangs():
     peer.settle()
 
 
+def test_settle_is_woken_when_the_thread_of_the_callbacks_ends():
+    ws, peer = memory_sockets()
+    ws.on_message(lambda message: None)
+    ws.call_later(600, lambda: None)
+    peer.send("x")
+    peer.settle()  # the thread has called the callback, and waits
+    began = time.monotonic()
+    with ws._changed:  # the thread cannot end before settle() waits for it, which gives up the lock
+        ws.close()
+        peer.settle(30)
+    assert time.monotonic() - began < 30, "settle() was not woken: it ended with its timeout"
+
+
 @pytest.mark.parametrize("closing", [0, 1])
 def test_no_thread_is_left_once_both_ends_are_closed(closing: int):
     with nothing_left():

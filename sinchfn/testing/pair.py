@@ -100,6 +100,7 @@ class Pair:
             while (task := self._due()) is None:
                 if not (self._timers or self.carried):
                     self._is_running = False
+                    self.changed.notify_all()
                     return None
                 self.changed.wait(self._timers[0][0] - time.monotonic() if self._timers else None)
             self._is_busy = True
