@@ -131,6 +131,12 @@ def snake_case(name: str) -> str:
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """`' Did you mean "ice"?'` for a near miss among `known`, else an empty string."""
+    """`' Did you mean "ice"?'` for the nearest of `known` to a word that is wrong, else an empty string."""
     near = get_close_matches(word, known, n=1, cutoff=0.6)
     return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def near_miss(word: str, known: Sequence[str], cutoff: float = 0.85) -> str | None:
+    """The one of `known` that `word` seems to be a misspelling of; a reason to warn, but `word` may be right."""
+    near = get_close_matches(word, known, n=1, cutoff=cutoff)
+    return near[0] if near and near[0] != word else None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
-from .controllers import overridden, refuse_misspelt
+from .controllers import overridden, refuse_foreign
 from .errors import FunctionError, did_you_mean, snake_case
 from .places import place_of
 
@@ -144,7 +144,6 @@ def find_init(module: ModuleType) -> SinchFunctionInit | None:
         value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, SinchFunctionInit)
     }
     found.discard(SinchFunctionInit)
-    _refuse_without_base(module)
     found = {kind for kind in found if not any(kind in other.__mro__[1:] for other in found)}  # a base of another one
     if len(found) > 1:
         named = " and ".join(sorted(f"{kind.__name__} ({place_of(kind)})" for kind in found))
@@ -152,19 +151,9 @@ def find_init(module: ModuleType) -> SinchFunctionInit | None:
     if not found:
         return None
     [kind] = found
-    refuse_misspelt(kind, SinchFunctionInit, STEPS)
+    refuse_foreign(kind, SinchFunctionInit, STEPS)
     overridden(kind, SinchFunctionInit, STEPS)
     return kind()
-
-
-def _refuse_without_base(module: ModuleType) -> None:
-    for value in vars(module).values():
-        is_own = inspect.isclass(value) and value.__module__ == module.__name__
-        if is_own and not issubclass(value, SinchFunctionInit) and any(step in vars(value) for step in STEPS):
-            raise FunctionError(
-                f"{value.__name__} ({place_of(value)}) looks like an init class, and is none: "
-                f"write class {value.__name__}(SinchFunctionInit)."
-            )
 
 
 def _check_callable(method: str, value: object, shape: str, arity: int) -> None:

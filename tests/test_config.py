@@ -819,18 +819,17 @@ def test_a_near_miss_of_a_key_is_left_alone_where_the_key_is_there(start: Callab
 
 @pytest.mark.parametrize("key", ["secret", "Secrets", "SECRETS", "secrts", "sercets"])
 @pytest.mark.parametrize("names", [["SESAME"], {"SESAME": True}, "SESAME"])
-def test_a_misspelt_list_of_secrets_is_an_error(start: Callable[..., Flask], key: str, names: object):
-    manifest = {key: names, "secrets": ["OTHER"]}
-    with pytest.raises(ConfigError, match=f'sinch.json: nothing reads "{key}": write "secrets"'):
-        start({"sinch.json": json.dumps(manifest)})
-
-
-def test_what_the_misspelt_list_names_is_a_secret_for_whoever_reads_on(tmp_path: Path):
-    (tmp_path / "sinch.json").write_text('{"secret": ["SESAME", 5], "secrets": ["OTHER"], "name": 5}')
-    config, faults = read_config(tmp_path, environ={"SESAME": "open-wide"})
-    assert len(faults) == 2
+def test_what_a_misspelt_list_of_secrets_names_is_secret_and_the_key_is_warned_about(
+    tmp_path: Path, key: str, names: object
+):
+    (tmp_path / "sinch.json").write_text(json.dumps({key: names, "secrets": ["OTHER"]}))
+    config = load_config(tmp_path, environ={"SESAME": "open-wide"})
     assert config.secrets() == ["open-wide"]
     assert config.is_secret("OTHER")
+    assert config.warnings() == []  # another tool may have a key of that name
+    (tmp_path / "sinch.json").write_text(json.dumps({key: names}))
+    [warning] = load_config(tmp_path, environ={"SESAME": "open-wide"}).warnings()
+    assert 'Did you mean "secrets"?' in warning
 
 
 # ------------------------------------------------------------------------------------ what is a secret

@@ -491,58 +491,106 @@ class TestSchemas:
         assert "open-sesame" not in made.post("/a", json={"open-sesame-and-close": 1}).text
 
 
-class TestRefusedAtStart:
+class TestGuesses:
+    """What the start says about a method that may be a misspelt override, and that it never refuses a right program."""
+
     @pytest.mark.parametrize(
         ("base", "name", "meant"),
         [
-            *(
-                ("SinchVoiceController", name, "ice")
-                for name in ("Ice", "ICE", "on_ice", "onIce", "handle_ice", "ice_callback", "iec")
-            ),
-            ("SinchVoiceController", "dcie", "dice"),
-            ("SinchVoiceController", "notfy", "notify"),
-            *(("SinchVoiceController", name, "ice") for name in ("icee", "ices", "ic", "on_call_ice")),
-            *(("SinchVoiceController", name, "pie") for name in ("piee", "pi")),
-            ("SinchConversationController", "inbound_message", "message_inbound"),
-            ("SinchConversationController", "on_message", "message_inbound"),
-            ("SinchConversationController", "opt_ins", "opt_in"),
+            *(("SinchVoiceController", name, "ice") for name in ("Ice", "ICE", "on_ice", "onIce", "OnIce")),
             ("SinchVoiceController", "on_notify", "notify"),
-            ("SinchConversationController", "message_inbond", "message_inbound"),
-            ("SinchConversationController", "handleMessageInbound", "message_inbound"),
             ("SinchConversationController", "messageInbound", "message_inbound"),
             ("SinchConversationController", "MessageDelivery", "message_delivery"),
-            ("SinchConversationController", "conversation_started", "conversation_start"),
-            ("ElevenLabsController", "post_call_transcript", "post_call_transcription"),
-            ("ElevenLabsController", "conversation_initiation", "conversation_init"),
+            ("SinchConversationController", "onMessageInbound", "message_inbound"),
+            ("ElevenLabsController", "ConversationInit", "conversation_init"),
         ],
     )
-    def test_a_misspelt_override(self, refused: Callable[[str], str], base: str, name: str, meant: str) -> None:
+    def test_the_name_of_another_runtime_ends_the_start(
+        self, refused: Callable[[str], str], base: str, name: str, meant: str
+    ) -> None:
         message = refused(f"class C({base}):\n    def {name}(self, data): ...\n")
         assert f'"{name}" of C' in message
         assert f'did you mean "{meant}"' in message
         assert "function.py, line 5" in message
 
     @pytest.mark.parametrize(
-        "name", ["price", "place", "noticed", "greet", "choose", "pick", "advice", "_ice", "notify_all"]
+        ("base", "name", "meant"),
+        [
+            *(("SinchVoiceController", name, "ice") for name in ("icee", "ices")),
+            ("SinchVoiceController", "notfy", "notify"),
+            ("SinchConversationController", "opt_ins", "opt_in"),
+            ("SinchConversationController", "message_inbond", "message_inbound"),
+            ("SinchConversationController", "conversation_started", "conversation_start"),
+            ("ElevenLabsController", "post_call_transcript", "post_call_transcription"),
+            ("ElevenLabsController", "conversation_initiation", "conversation_init"),
+        ],
     )
-    def test_helpers_are_no_misspelt_overrides(self, serve: Callable[..., FlaskClient], name: str) -> None:
-        serve(f"class C(SinchVoiceController):\n    def ice(self, data): ...\n    def {name}(self, data): ...\n")
+    def test_a_near_miss_is_a_warning(
+        self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture, base: str, name: str, meant: str
+    ) -> None:
+        serve(f"class C({base}):\n    def {name}(self, data): ...\n    @get('/c')\n    def c(self): ...\n")
+        [warning] = warnings_in(caplog)
+        assert f'"{name}" of C' in warning
+        assert f'did you mean "{meant}"' in warning
 
     @pytest.mark.parametrize(
         "source",
         [
-            "class C(SinchConversationController):\n"
-            "    def message_inbound(self, event): self.message_inbounds(event)\n"
-            "    def message_inbounds(self, event): ...\n",
+            "class C(SinchVoiceController):\n    def pie(self, data): return self.handle_pie(data)\n"
+            "    def handle_pie(self, data): ...\n",
+            "class C(SinchVoiceController):\n    def ice(self, data): return self.on_ice(data)\n"
+            "    def on_ice(self, data): ...\n    def icee(self, data): ...\n    Ice = on_ice\n",
+            "class C(SinchVoiceController):\n    def ice(self, data): return self.on_notify('x', 2)\n"
+            "    def on_notify(self, text, level): ...\n    def notifys(self): ...\n",
+            "class B(SinchVoiceController):\n    def ice(self, data): return self.on_ice(data)\n"
+            "    def on_ice(self, data): ...\n"
+            "class C(B):\n    def on_ice(self, data): ...\n    def ice(self, data): ...\n"
+            "__all__ = ['C']\n",
+            "class C(SinchConversationController):\n    def message_inbound(self, event): self.messageInbound(event)\n"
+            "    def messageInbound(self, event): ...\n    def message_inbounds(self, event): ...\n",
             "class C(SinchConversationController):\n    def opt_in(self, event): ...\n"
             "    def message_delivery_failed(self, event): ...\n    def message_inbounds(self, a, b): ...\n",
             "class Init(SinchFunctionInit):\n    def configure_auth(self): ...\n"
-            "    def configure_services_db(self, s): ...\n",
+            "    def configure_services(self, s, c): ...\n    def ConfigureServices(self, s, c): ...\n"
+            "def hello(c, r): ...\n",
+            "class Common:\n    def configure_app(self, app): ...\nclass Init(Common, SinchFunctionInit): ...\n"
+            "def hello(c, r): ...\n",
+            "class C(SinchController):\n    auth = ('user', 'word')\n    @get('/c')\n    def c(self): ...\n",
+            *(
+                f"class C(SinchVoiceController):\n    def ice(self, data): ...\n    def {name}(self, data): ...\n"
+                for name in (
+                    *("cie", "price", "place", "noticed", "greet", "choose", "pick", "advice", "_ice", "notify_all"),
+                    *("handle_dice", "process_pie", "iec", "epi", "dcie"),
+                )
+            ),
         ],
     )
-    def test_what_the_class_calls_itself_is_a_helper(self, serve: Callable[..., FlaskClient], source: str) -> None:
+    def test_a_right_program_starts_without_a_warning(
+        self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture, source: str
+    ) -> None:
         serve(source)
+        assert warnings_in(caplog) == []
 
+    def test_a_class_with_the_steps_of_an_init_class_is_pointed_out(
+        self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        serve(
+            "class Setup:\n    def configure_services(self, services, config): ...\n"
+            "class Init(SinchFunctionInit):\n    def configure_service(self, services, config): ...\n"
+            "def hello(c, r): ...\n"
+        )
+        near, without_base = warnings_in(caplog)
+        assert '"configure_service" of Init' in near
+        assert 'did you mean "configure_services"' in near
+        assert "class Setup(SinchFunctionInit)" in without_base
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    ours = (record for record in caplog.records if record.levelno == logging.WARNING)
+    return [record.getMessage() for record in ours if "VOICE_APPLICATION" not in record.getMessage()]
+
+
+class TestRefusedAtStart:
     @pytest.mark.parametrize(
         ("source", "names"),
         [
@@ -664,7 +712,6 @@ class TestRefusedAtStart:
             ("@post('/x')\ndef create(context, request): ...\n", "routes stand on methods"),
             ("class A(SinchController):\n    auth = ['*']\n    @get('/x')\n    def x(self): ...\n", 'auth = ["A"]'),
             ("class A(SinchController):\n    async def __init__(self): ...\n", "is async"),
-            ("class Init:\n    def configure_services(self, services, config): ...\n", "class Init(SinchFunctionInit)"),
             (
                 "class A(SinchConversationController):\n    @post('/hook')\n"
                 "    def message_inbound(self, event): ...\n",

@@ -237,10 +237,6 @@ class TestServices:
                 "        services.add_scoped(S)\n        services.add_singleton(A)\n",
                 ("A is made once per process", '"s"', "S"),
             ),
-            (
-                "class Init(SinchFunctionInit):\n    def configure_service(self, services, config): ...\n",
-                ("configure_services",),
-            ),
             ("class Init(SinchFunctionInit):\n    def configureApp(self, app): ...\n", ("configure_app",)),
             (
                 "class Init(SinchFunctionInit):\n    def configure_app(self): ...\n",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from dotenv.parser import Binding, parse_stream
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
 
 from .. import jsontext
-
-#: How much of a key of ``sinch.json`` must agree with one of ours for it to be taken for a misspelt one.
-NEAR_KEY = 0.85
+from ..errors import near_miss
 
 _VARIABLE_NAME = validate.Regexp(r"[^=\s\0]+\Z", error="the name of a variable")
 
@@ -89,36 +86,36 @@ def read_manifest(file: Path) -> Manifest:
 def _manifest(file: Path, given: Any, loaded: Any, faults: Iterable[str]) -> Manifest:
     usable: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
     misspelt = _misspelt(given if isinstance(given, dict) else {})
-    told = [*faults, *(_NO_SECRETS.format(key=key) for key, meant in misspelt.items() if meant == "secrets")]
     return Manifest(
         name=usable.get("name"),
         variables=usable.get("variables") or {},
-        # The misspelt list counts for whoever reads on: nothing in it is to be shown.
+        # What a misspelt list names counts as secret too: nothing of it is to be shown.
         secrets=frozenset(_names(usable.get("secrets"))).union(
             *(_names(given[key]) for key, meant in misspelt.items() if meant == "secrets")
         ),
-        faults=tuple(f"{file}: {fault}" for fault in told),
+        faults=tuple(f"{file}: {fault}" for fault in faults),
         warnings=tuple(
             f'{file} has "{key}", which nothing reads. Did you mean "{meant}"?'
             for key, meant in misspelt.items()
-            if meant != "secrets" and meant not in given
+            if meant not in given
         ),
     )
-
-
-#: No warning: a secret that is not known to be one is shown in log lines.
-_NO_SECRETS = 'nothing reads "{key}": write "secrets", and the names of the variables as a list.'
 
 
 def _misspelt(given: dict[str, Any]) -> dict[str, str]:
     """The keys that look like misspelt ones of ours, and what they were meant to be."""
     known = tuple(_ManifestSchema().fields)
-    near = {key: get_close_matches(key.lower(), known, n=1, cutoff=NEAR_KEY) for key in given if key not in known}
-    return {key: meant for key, found in near.items() for meant in found}
+    near = {key: _meant_by(key, known) for key in given if key not in known}
+    return {key: meant for key, meant in near.items() if meant is not None}
+
+
+def _meant_by(key: str, known: Sequence[str]) -> str | None:
+    return key.lower() if key.lower() in known else near_miss(key.lower(), known)
 
 
 def _names(given: Any) -> list[str]:
-    return [name for name in given if isinstance(name, str)] if isinstance(given, list | dict) else []
+    names = [given] if isinstance(given, str) else given
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list | dict) else []
 
 
 def _faults(messages: Mapping[Any, Any], given: Any) -> Iterator[str]:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 
-from ..errors import did_you_mean
+from ..errors import did_you_mean, near_miss
 from ..redaction import is_secret
 from .settings import LOCATION, SETTINGS
-
-#: How much of a name must agree for it to be taken for a misspelt setting of the platform. The ``SINCHFN_`` ones need
-#: less, for there the prefix says whose they are.
-NEAR = 0.9
-#: The same of a name that begins with ``SINCHFN_``.
-NEAR_OURS = 0.6
 
 _KNOWN = (*(setting.name for setting in SETTINGS), LOCATION)
 
@@ -51,15 +44,5 @@ def _sentence(name: str, env: Mapping[str, str]) -> str | None:
 
 
 def _meant_by(name: str) -> str | None:
-    capitals = name.upper()
-    if capitals.startswith("SINCHFN_"):
-        return _nearest(capitals, _KNOWN, NEAR_OURS)
-    return _nearest(capitals, _near_in_length(capitals), NEAR)
-
-
-def _nearest(word: str, known: Sequence[str], cutoff: float) -> str | None:
-    return next(iter(get_close_matches(word, known, n=1, cutoff=cutoff)), None)
-
-
-def _near_in_length(name: str) -> list[str]:
-    return [known for known in _KNOWN if abs(len(known) - len(name)) <= 2]
+    # Other programs have variables too, such as PROJECT_DIR, so these have to be nearer than other names.
+    return near_miss(name.upper(), [known for known in _KNOWN if abs(len(known) - len(name)) <= 2], cutoff=0.9)

@@ -18,8 +18,9 @@ from .endpoints import PayloadMethod as PayloadMethod
 from .endpoints import RoutedMethod as RoutedMethod
 from .endpoints import base_of as base_of
 from .endpoints import own_routes as own_routes
+from .overrides import near_misses as near_misses
 from .overrides import overridden as overridden
-from .overrides import refuse_misspelt as refuse_misspelt
+from .overrides import refuse_foreign as refuse_foreign
 from .parameters import LEADING_OF_FUNCTION as LEADING_OF_FUNCTION
 from .parameters import LEADING_OF_METHOD as LEADING_OF_METHOD
 from .parameters import Parameters as Parameters

@@ -1,26 +1,14 @@
-"""Which methods of its base a class overrides, and what looks like an override that was misspelt."""
+"""Which methods of its base a class overrides, and what looks like an override under another name."""
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
-from ..errors import FunctionError, snake_case
+from ..errors import FunctionError, near_miss
 from ..places import place_of
-from ..signatures import plain_name
 from .decorators import ROUTES
-
-#: What other runtimes and frameworks put before or behind the name of a method that is called.
-DECORATION = re.compile(r"^(?:on|handle|do|process)_?|_?(?:async|handler|callback|event|request)$")
-
-#: How near a name has to be to another to be taken for it, and by how many letters they may differ in length. Names
-#: shorter than `SHORT` only with the same letters.
-NEARNESS = 0.83
-SPREAD = 6
-SHORT = 6
 
 
 def overridden(controller: type, base: type, names: Collection[str]) -> list[str]:
@@ -28,7 +16,7 @@ def overridden(controller: type, base: type, names: Collection[str]) -> list[str
 
     :raises FunctionError: one is no method, or takes other arguments than the base's.
     """
-    found = [name for name in names if inspect.getattr_static(controller, name) is not base.__dict__[name]]
+    found = [name for name in names if _is_overridden(controller, base, name)]
     for name in found:
         check_method(controller, name, base.__dict__[name])
         if hasattr(inspect.getattr_static(controller, name), ROUTES):
@@ -52,93 +40,64 @@ def check_method(controller: type, name: str, model: Callable[..., Any]) -> None
             f'"{name}" of {controller.__name__} ({place_of(controller)}) is a {type(value).__name__}, '
             f"and has to be a method: {right}"
         )
-    signature = inspect.signature(value, follow_wrapped=False)
-    try:
-        signature.bind(*[None] * len(inspect.signature(model).parameters))
-    except TypeError:
+    if not _can_be_called_as(value, model):
+        signature = inspect.signature(value, follow_wrapped=False)
         raise FunctionError(
             f'The method "{controller.__name__}.{name}" ({place_of(value)}) takes {signature}, '
             f"but it is called as {right}"
-        ) from None
+        )
 
 
-def refuse_misspelt(controller: type, base: type, names: Sequence[str]) -> None:
-    """Refuse a public method that is nearly, but not quite, one of `names`: it would never be called.
+def foreign_spellings(name: str) -> tuple[str, ...]:
+    """How other runtimes and frameworks write the name of a method: ``on_ice``, ``messageInbound``, ``Ice``."""
+    pascal = "".join(word.capitalize() for word in name.split("_"))
+    return (name.upper(), pascal, pascal[0].lower() + pascal[1:], f"on_{name}", f"on{pascal}", f"On{pascal}")
 
-    :raises FunctionError: the message names the method that was meant.
+
+def refuse_foreign(controller: type, base: type, names: Collection[str]) -> None:
+    """Refuse a method with the name that another runtime gives to one of `names`, if that one is not overridden.
+
+    :raises FunctionError: the message says what to call it.
     """
+    missing = [name for name in names if not _is_overridden(controller, base, name)]
+    elsewhere = {spelling: name for name in missing for spelling in foreign_spellings(name)}
     for name, value in _own_methods(controller, base):
-        if hasattr(value, ROUTES):
-            continue
-        meant = _written_otherwise(name, names)
-        if meant is None and not _is_helper(name, value, controller, base):
-            meant = _near(name, names)
-        if meant is not None:
+        meant = elsewhere.get(name)
+        if meant is not None and _can_be_called_as(value, base.__dict__[meant]):
             raise FunctionError(
-                f'"{name}" of {controller.__name__} ({place_of(value)}) is never called: '
-                f'did you mean "{meant}"? If it is something else, begin its name with "_".'
+                f'"{name}" of {controller.__name__} ({place_of(value)}) is never called: did you mean "{meant}"? '
+                'If it is a method for your own use, begin its name with "_".'
             )
 
 
+def near_misses(controller: type, base: type, names: Sequence[str]) -> Iterator[str]:
+    """A warning for each method that may be a misspelt one of `names`, which is not overridden."""
+    missing = [name for name in names if not _is_overridden(controller, base, name)]
+    for name, value in _own_methods(controller, base):
+        meant = near_miss(name, missing)
+        if meant is not None and _can_be_called_as(value, base.__dict__[meant]):
+            yield (
+                f'"{name}" of {controller.__name__} ({place_of(value)}) is not called by the platform: '
+                f'did you mean "{meant}"?'
+            )
+
+
+def _is_overridden(controller: type, base: type, name: str) -> bool:
+    return inspect.getattr_static(controller, name) is not base.__dict__[name]
+
+
 def _own_methods(controller: type, base: type) -> Iterator[tuple[str, Any]]:
-    for owner in controller.__mro__:
-        if not issubclass(base, owner):  # what is below the base is the user's
-            yield from ((n, v) for n, v in vars(owner).items() if inspect.isfunction(v) and not n.startswith("_"))
+    """The public methods that the user has added, without those that have routes."""
+    for name in dict.fromkeys(name for owner in controller.__mro__ for name in vars(owner)):
+        value = inspect.getattr_static(controller, name)
+        is_added = inspect.isfunction(value) and not name.startswith("_") and not hasattr(base, name)
+        if is_added and not hasattr(value, ROUTES):
+            yield name, value
 
 
-def _is_helper(name: str, value: Any, controller: type, base: type) -> bool:
-    """Whether the class calls it by itself, or it could not be called as an override is."""
-    used = {
-        word for method in vars(controller).values() if inspect.isfunction(method) for word in method.__code__.co_names
-    }
-    model = next(iter(value for value in vars(base).values() if inspect.isfunction(value) and value.__name__[0] != "_"))
+def _can_be_called_as(value: Callable[..., Any], model: Callable[..., Any]) -> bool:
     try:
         inspect.signature(value, follow_wrapped=False).bind(*inspect.signature(model).parameters)
     except TypeError:
-        return True
-    return name in used
-
-
-def _written_otherwise(name: str, names: Sequence[str]) -> str | None:
-    """The method that is written so in another runtime, or in another order."""
-    plain = {plain_name(known): known for known in names}
-    own, bare = plain_name(name), plain_name(DECORATION.sub("", snake_case(name)))
-    if name in names:
-        return None
-    for spelling in (own, bare):
-        if spelling in plain:
-            return plain[spelling]
-    return next((known for known in names if _has_same_words(name, known) or _is_part(name, bare, known)), None)
-
-
-def _near(name: str, names: Sequence[str]) -> str | None:
-    """The method that is nearly written so."""
-    if name in names:
-        return None
-    plain = {plain_name(known): known for known in names}
-    own = plain_name(name)
-    for known, meant in plain.items():
-        goes_on = snake_case(name).startswith(meant) and len(meant) >= SHORT and snake_case(name)[len(meant)] != "_"
-        if own[:-1] == known or own == known[:-1] or goes_on:
-            return meant
-    short = {"".join(sorted(known)): known for known in plain if len(known) < SHORT}
-    if (anagram := short.get("".join(sorted(own)))) is not None:
-        return plain[anagram]
-    like = [
-        known
-        for known, meant in plain.items()
-        if len(known) >= SHORT and abs(len(known) - len(own)) <= SPREAD and not snake_case(name).startswith(f"{meant}_")
-    ]
-    near = get_close_matches(own, like, n=1, cutoff=NEARNESS)
-    return plain[near[0]] if near else None
-
-
-def _has_same_words(name: str, known: str) -> bool:
-    """``inbound_message`` for ``message_inbound``."""
-    return sorted(snake_case(name).split("_")) == sorted(known.split("_"))
-
-
-def _is_part(name: str, bare: str, known: str) -> bool:
-    """``on_message`` for ``message_inbound``, ``on_call_ice`` for ``ice``; ``message`` alone may be anything."""
-    is_handler = bare != plain_name(name)
-    return is_handler and (snake_case(name).split("_")[-1] == known or (len(bare) >= SHORT and known.startswith(bare)))
+        return False
+    return True

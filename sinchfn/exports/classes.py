@@ -20,7 +20,7 @@ from ..controllers import (
     base_of,
     overridden,
     own_routes,
-    refuse_misspelt,
+    refuse_foreign,
 )
 from ..controllers.rules import RouteTarget
 from ..errors import FunctionError
@@ -103,7 +103,7 @@ def class_exports(controllers: Sequence[type[SinchController]]) -> tuple[list[Ex
 def _refuse_odd(controller: type[SinchController]) -> None:
     """What stands in a class and would have no effect there."""
     where = f"{controller.__name__} ({place_of(controller)})"
-    if isinstance(vars(controller).get("auth"), str | list | tuple | set):
+    if _names_of_its_own(controller, vars(controller).get("auth")):
         raise FunctionError(
             f'"auth" in {where} protects nothing there: write it into the function, auth = ["{controller.__name__}"].'
         )
@@ -116,10 +116,17 @@ def _refuse_odd(controller: type[SinchController]) -> None:
         raise FunctionError(f"__init__ of {where} is async, and nobody awaits a constructor: write def __init__.")
 
 
+def _names_of_its_own(controller: type[SinchController], auth: object) -> bool:
+    """Whether `auth` is what a function's ``auth`` may be, and not the user and password of something else."""
+    entries = {auth} if isinstance(auth, str) else set(auth) if isinstance(auth, list | tuple | set) else set()
+    own = {name for name, value in vars(controller).items() if inspect.isfunction(value)}
+    return not entries.isdisjoint({"*", controller.__name__, *own, *(f"{controller.__name__}.{name}" for name in own)})
+
+
 def _callbacks(controller: type[SinchController]) -> Iterator[Export]:
     if base_of(controller) is not SinchVoiceController:
         return
-    refuse_misspelt(controller, SinchVoiceController, CALLBACKS)
+    refuse_foreign(controller, SinchVoiceController, CALLBACKS)
     for name in overridden(controller, SinchVoiceController, CALLBACKS):
         method = Method(controller, name)
         yield Export(
@@ -137,7 +144,7 @@ def _webhook(webhook: Webhook, controllers: Iterable[type[SinchController]]) -> 
     methods: dict[str, list[Method]] = {}
     for controller in controllers:
         if base_of(controller) is webhook.base:
-            refuse_misspelt(controller, webhook.base, webhook.methods)
+            refuse_foreign(controller, webhook.base, webhook.methods)
             for name in overridden(controller, webhook.base, webhook.methods):
                 methods.setdefault(name, []).append(Method(controller, name))
     if not methods:

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from ..controllers import SinchController, SinchVoiceController, base_of
+from ..controllers import SinchController, SinchVoiceController, base_of, near_misses
 from ..controllers.decorators import ROUTES
+from ..init import STEPS, SinchFunctionInit
 from ..places import place_of
 from .classes import WEBHOOKS, is_controller
 from .export import Export
@@ -25,6 +26,7 @@ def overlooked(module: ModuleType, exported: Mapping[str, Any], listed: Sequence
     """
     controllers = [value for value in exported.values() if is_controller(value)]
     yield from _overlooked_in(controllers, {name for export in listed for name in export.names})
+    yield from _overlooked_init(module)
     for name in exported:
         service = name.lower().removesuffix("webhook").strip("_")
         if name.lower().endswith("webhook") and service and not is_webhook(name):
@@ -44,16 +46,38 @@ def _overlooked_in(controllers: Sequence[type[SinchController]], served: Collect
                     f'"{name}" of {where} has something else in its place, which a decorator has put there: a route of '
                     "its own is lost. The decorator should use functools.wraps."
                 )
+        for base, names in _overridable(controller):
+            yield from near_misses(controller, base, names)
         is_base = any(controller in other.__mro__[1:] for other in controllers)
         if not is_base and not any(name.partition(".")[0] == controller.__name__ for name in served):
             yield f"The controller {where} serves nothing: {_may_do(controller)}."
 
 
 def _may_do(controller: type[SinchController]) -> str:
-    methods = [name for webhook in WEBHOOKS if base_of(controller) is webhook.base for name in webhook.methods]
-    methods = list(CALLBACKS) if base_of(controller) is SinchVoiceController else methods
+    methods = [name for _, names in _overridable(controller) for name in names]
     routes = 'put @get("/path") or one of its siblings above a method'
     return f"override one of {', '.join(methods)}, or {routes}" if methods else routes
+
+
+def _overridable(controller: type[SinchController]) -> Iterator[tuple[type, Sequence[str]]]:
+    """The base of a controller, with the names of its methods that may be overridden."""
+    if base_of(controller) is SinchVoiceController:
+        yield SinchVoiceController, CALLBACKS
+    yield from ((webhook.base, webhook.methods) for webhook in WEBHOOKS if base_of(controller) is webhook.base)
+
+
+def _overlooked_init(module: ModuleType) -> Iterator[str]:
+    own = [value for value in vars(module).values() if getattr(value, "__module__", None) == module.__name__]
+    classes = list(filter(inspect.isclass, own))
+    inits = [value for value in classes if issubclass(value, SinchFunctionInit)]
+    for init in inits:
+        yield from near_misses(init, SinchFunctionInit, STEPS)
+    for value in classes:
+        if any(step in vars(value) for step in STEPS) and not any(value in init.__mro__ for init in inits):
+            yield (
+                f'"{value.__name__}" ({place_of(value)}) is not used as an init class: '
+                f"if it is one, write class {value.__name__}(SinchFunctionInit)."
+            )
 
 
 def _is_replaced(name: str, value: Any) -> bool:
