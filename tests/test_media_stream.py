@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -297,7 +298,20 @@ def test_pieces_of_any_length_become_frames(answered: Callable[..., Opened]) -> 
     assert all(len(piece) == FRAME for piece in came[:-1])
 
 
-@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def samples(pcm: bytes) -> array[int]:
+    return array("h", pcm)
+
+
+def every_second_byte(pcm: bytes) -> memoryview:
+    """A view of `pcm` that is not contiguous."""
+    return memoryview(bytes(byte for one in pcm for byte in (one, 0)))[::2]
+
+
+def a_table(pcm: bytes) -> memoryview:
+    return memoryview(pcm).cast("B", (2, len(pcm) // 2))
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview, samples, every_second_byte, a_table])
 def test_audio_may_be_any_bytes(kind: Callable[[bytes], Any], answered: Callable[..., Opened]) -> None:
     stream, _, peer = answered()
     stream.send(kind(audio(0.02)))
@@ -306,10 +320,91 @@ def test_audio_may_be_any_bytes(kind: Callable[[bytes], Any], answered: Callable
     assert b"".join(piece for _, piece in arrivals(peer, FRAME + 1600)) == audio(0.02) + audio(0.05)
 
 
-def test_half_a_sample_is_refused(answered: Callable[..., Opened]) -> None:
+@pytest.mark.parametrize("floats", [array("f", [0.5]), memoryview(array("d", [0.5])), array("i", [1])])
+def test_what_is_no_pcm_is_refused(floats: Any, answered: Callable[..., Opened]) -> None:
     stream, _, _ = answered()
-    with pytest.raises(ValueError, match="half a one is left"):
-        stream.send(b"abc")
+    with pytest.raises(TypeError, match="16-bit samples; found"):
+        stream.send(floats)
+    with pytest.raises(TypeError, match="found str"):
+        stream.send("abc")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [1, 3, 101, 639, 641, 1281])
+def test_a_half_sample_waits_for_the_next_piece(size: int, answered: Callable[..., Opened]) -> None:
+    stream, _, peer = answered()
+    pcm = audio(0.2)
+    for start in range(0, len(pcm), size):
+        stream.send(pcm[start : start + size])
+        stream.send(b"")
+    came = [piece for _, piece in arrivals(peer, len(pcm))]
+    assert b"".join(came) == pcm
+    assert all(len(piece) % 2 == 0 for piece in came)
+
+
+@pytest.mark.parametrize(
+    "use", [MediaStream.clear, MediaStream.drain, MediaStream.finish], ids=["clear", "drain", "finish"]
+)
+def test_a_half_sample_that_is_left_at_an_end_is_dropped(
+    use: Callable[[MediaStream], Any], answered: Callable[..., Opened]
+) -> None:
+    stream, _, peer = answered()
+    stream.send(b"!")
+    use(stream)
+    stream.send(audio(0.02))
+    while isinstance(message := peer.receive(timeout=5), str):
+        pass
+    assert message == audio(0.02)
+
+
+def test_a_piece_that_did_not_fit_leaves_the_half_sample_as_it_was() -> None:
+    ws, peer = memory_sockets()
+    stream = MediaStream(ws, max_queued=0.1)
+    outcomes: list[str] = []
+
+    @stream.on_connect
+    def answer() -> None:
+        stream.answer()
+        stream.send(audio(0.02)[:639])
+        try:
+            stream.send(b"?" + audio(1))
+        except StreamFull:
+            outcomes.append("full")
+        stream.send(audio(0.02)[639:])
+
+    StreamCaller(peer).connect(sample_rate=RATE)
+    peer.settle()
+    assert outcomes == ["full"]
+    assert peer.receive(timeout=5) == '{"command":"answer"}'
+    assert b"".join(piece for _, piece in arrivals(peer, FRAME)) == audio(0.02)
+    peer.close()
+
+
+def test_half_a_sample_is_refused_after_the_end_as_audio_is(answered: Callable[..., Opened]) -> None:
+    stream, _, _ = answered()
+    stream.close()
+    with pytest.raises(ConnectionClosed):
+        stream.send(b"!")
+
+
+@both_styles
+def test_a_handler_gets_whole_samples_however_they_come(path: str, make_app: Callable[..., Any]) -> None:
+    said = audio(0.1)
+    with open_socket(make_app(ECHOES, SINCHFN_ENV="development"), path) as peer:
+        caller = StreamCaller(peer)
+        caller.connect(sample_rate=RATE)
+        assert caller.answered() == "answer"
+        for start in range(0, len(said), 501):
+            peer.send(said[start : start + 501])
+            peer.send(b"")
+        assert caller.hear(0.1) == said
+
+
+def test_a_message_of_less_than_a_sample_is_no_audio_yet(answered: Callable[..., Opened]) -> None:
+    stream, _, peer = answered()
+    peer.send(b"a")
+    assert stream.receive(timeout=0) is None
+    peer.send(b"b")
+    assert stream.receive(timeout=5) == b"ab"
 
 
 def test_what_several_threads_send_is_all_sent(answered: Callable[..., Opened]) -> None:

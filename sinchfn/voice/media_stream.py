@@ -7,13 +7,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..coroutines import awaited
 from ..errors import ConnectionClosed, SinchfnError
 from ..sockets import LOST, REFUSED, SocketStatistics, Timer, WebSocket
 from ..sockets.websocket import OnClose, fitted
 from .stream_connect import FRAME, HIGHEST_RATE, LOWEST_RATE, StreamConnect, command_in, read_command, read_connect
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 OnConnect = TypeVar("OnConnect", bound=Callable[[StreamConnect], Any] | Callable[[], Any])
 OnAudio = TypeVar("OnAudio", bound=Callable[[bytes], Any] | Callable[[], Any])
@@ -44,6 +47,12 @@ MAX_QUEUED = 60.0
 
 #: A pause in the incoming audio that is longer than so many frames is a gap.
 GAP_FRAMES = 3
+
+#: Bytes of a sample.
+SAMPLE_BYTES = 2
+
+#: What the items of a buffer may be, as :mod:`struct` writes them: bytes, or samples.
+ITEM_FORMATS = ("B", "b", "c", "h")
 
 
 class StreamFull(SinchfnError, BufferError):  # noqa: N818 - as in the standard library: queue.Full
@@ -104,6 +113,8 @@ class MediaStream:
         #: held from the moment a frame is taken until it is sent, so that frames keep their order
         self._sending = threading.Lock()
         self._queue = bytearray()
+        #: the first byte of a sample whose second one has not come yet: of what we send, and of what we hear
+        self._half_sent = self._half_heard = b""
         #: when the next frame is to be heard, on the monotonic clock
         self._due = 0.0
         self._sent = 0.0
@@ -220,6 +231,7 @@ class MediaStream:
         A handler that loops need not call it: what waits when it returns is still sent.
         """
         with self._lock:
+            self._half_sent = b""
             self._is_ending = True
             if not self._queue:
                 self._set_timer("drained", self._due - time.monotonic(), self._tell_drained)
@@ -228,6 +240,8 @@ class MediaStream:
 
     def receive(self, timeout: float | None = None) -> bytes | None:
         """The next piece of audio, mostly 20 ms; None if none came within `timeout` seconds.
+
+        It has whole samples: where a message ends in half a sample, that half comes with the next piece.
 
         :raises ConnectionClosed: the call has ended.
         :raises RuntimeError: the stream was not answered, or audio goes to the function that `on_audio` was given.
@@ -239,12 +253,12 @@ class MediaStream:
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             message = self.ws.receive(left)
+            if message is None:
+                return None
             if isinstance(message, str):
                 self._hear_command(message)
-                continue
-            if message is not None:
-                self._hear(message)
-            return message
+            elif pcm := self._hear(message):
+                return pcm
 
     def __iter__(self) -> Iterator[bytes]:
         """Pieces of audio until the call ends."""
@@ -256,7 +270,8 @@ class MediaStream:
             if pcm is not None:
                 yield pcm
 
-    def _hear(self, pcm: bytes) -> None:
+    def _hear(self, pcm: bytes) -> bytes:
+        """Return the whole samples that are complete with `pcm`."""
         now = time.monotonic()
         if self._heard and now - self._heard > GAP_FRAMES * self._pause:
             self.ws.statistics.gaps += 1
@@ -265,6 +280,9 @@ class MediaStream:
             self._pause = max(FRAME, len(pcm) / self._bytes_per_second)
         else:
             self._pause = FRAME
+        if self._half_heard or len(pcm) % SAMPLE_BYTES:
+            pcm, self._half_heard = _in_samples(self._half_heard + pcm)
+        return pcm
 
     # --- callbacks --------------------------------------------------------------------------------------------------
 
@@ -304,9 +322,9 @@ class MediaStream:
         if isinstance(message, str):
             self._hear_command(message)
         elif self._connect is not None:
-            self._hear(message)
-            if self._on_audio is not None:
-                result = self._on_audio(message)
+            pcm = self._hear(message)
+            if pcm and self._on_audio is not None:
+                result = self._on_audio(pcm)
                 if result is not None:
                     awaited(result)
 
@@ -326,41 +344,47 @@ class MediaStream:
         """Seconds of audio that wait to be sent."""
         return len(self._queue) / self._bytes_per_second if self._bytes_per_second else 0.0
 
-    def send(self, pcm: bytes | bytearray | memoryview) -> None:
+    def send(self, pcm: ReadableBuffer) -> None:
         """Send audio of any length: it is cut into frames of 20 ms, which go out in real time.
+
+        Take the pieces as they come: where one ends in the middle of a sample, its last byte waits for the next piece.
+        Half a sample that is left at `drain`, `finish` or `clear` is dropped.
 
         It returns at once, as long as no more than `max_queued` seconds wait. Then it waits for room; in a callback it
         cannot wait. What could not be sent in time, as a callback blocked, is made up for at once.
 
+        :param pcm: bytes, or anything whose bytes they are: a ``bytearray``, a ``memoryview``, an ``array("h")``.
         :raises ConnectionClosed: the call has ended.
         :raises StreamFull: too much waits, and this is a callback. Nothing of `pcm` is sent.
-        :raises ValueError: half a sample: its length is odd.
+        :raises TypeError: `pcm` is neither bytes nor 16-bit samples.
         :raises RuntimeError: the stream was not answered.
         """
         if not self._is_answered:
             self._refuse_unanswered()
-        if isinstance(pcm, bytes):
-            size = len(pcm)
-        elif isinstance(pcm, bytearray | memoryview):
-            size = memoryview(pcm).nbytes
-        else:
-            raise TypeError(f"stream.send() takes PCM as bytes; found {type(pcm).__name__}.")
-        if size % 2:
-            raise ValueError(f"A sample has two bytes, so half a one is left of {size}: keep the last byte for later.")
-        if size == self._frame_bytes and self._send_at_once(pcm):
+        data = pcm if isinstance(pcm, bytes) else _bytes_of(pcm)
+        if len(data) == self._frame_bytes and not self._half_sent and self._send_at_once(data):
             return
-        rest = memoryview(pcm).cast("B") if size else b""
-        limit = int(self._max_queued * self._bytes_per_second) // 2 * 2
+        limit = int(self._max_queued * self._bytes_per_second) // SAMPLE_BYTES * SAMPLE_BYTES
+        with self._lock:
+            self._wait_for_room(len(data), limit)
+            whole, self._half_sent = _in_samples(self._half_sent + data)
+            rest = self._append(memoryview(whole), limit)
+        self._pump()
         while rest:
             with self._lock:
-                self._wait_for_room(size, limit)
-                room = max(limit - len(self._queue), self._frame_bytes)
-                self._begin_anew()
-                self._queue += rest[:room]
-                rest = rest[room:]
+                self._wait_for_room(len(rest), limit)
+                rest = self._append(rest, limit)
             self._pump()
 
-    def _send_at_once(self, pcm: bytes | bytearray | memoryview) -> bool:
+    def _append(self, pcm: memoryview, limit: int) -> memoryview:
+        """Let as much of `pcm` wait as there is room for; return the rest. With the lock held."""
+        if pcm and not self._queue:
+            self._due = max(self._due, time.monotonic())
+        room = max(limit - len(self._queue), self._frame_bytes)
+        self._queue += pcm[:room]
+        return pcm[room:]
+
+    def _send_at_once(self, pcm: bytes) -> bool:
         """One frame, with nothing before it, and time for it: as when a call is echoed."""
         if self._queue or not self._sending.acquire(blocking=False):
             return False
@@ -386,13 +410,9 @@ class MediaStream:
                 f"More than {self._max_queued:g} s of audio would wait to be sent. Send less, later (on_drained tells "
                 "when), or give MediaStream a larger max_queued."
             )
-        while len(self._queue) >= limit and self.ws.is_open:
+        while size and len(self._queue) >= limit and self.ws.is_open:
             self._changed.wait(LOOK_UP)
         self._refuse_closed()
-
-    def _begin_anew(self) -> None:
-        if not self._queue:
-            self._due = max(self._due, time.monotonic())
 
     def clear(self) -> None:
         """Drop what waits to be sent, here and at the platform: the caller has begun to speak, say.
@@ -401,6 +421,7 @@ class MediaStream:
         """
         with self._lock:
             self._queue.clear()
+            self._half_sent = b""
             self._due = 0.0
             self._changed.notify_all()
         with self._sending:  # a frame that is just going out must not come after it
@@ -425,6 +446,7 @@ class MediaStream:
                 if left <= 0:
                     return False
                 self._changed.wait(min(left, LOOK_UP if self._queue else self._due - time.monotonic()))
+            self._half_sent = b""
         return True
 
     def _refuse_closed(self) -> None:
@@ -485,3 +507,26 @@ class MediaStream:
 
     def __repr__(self) -> str:
         return f"<MediaStream of the call {self._connect.call_id}>" if self._connect else "<MediaStream, not connected>"
+
+
+def _in_samples(pcm: bytes) -> tuple[bytes, bytes]:
+    """Return the whole samples of `pcm`, and the byte that is left."""
+    size = len(pcm) - len(pcm) % SAMPLE_BYTES
+    return pcm[:size], pcm[size:]
+
+
+def _bytes_of(pcm: ReadableBuffer) -> bytes:
+    """Return the bytes of a buffer, as they are now.
+
+    :raises TypeError: it has none, or its items are no bytes or samples.
+    """
+    try:
+        view = memoryview(pcm)
+    except TypeError:
+        raise TypeError(f"stream.send() takes PCM as bytes; found {type(pcm).__name__}.") from None
+    if view.format.lstrip("@=<") not in ITEM_FORMATS:
+        raise TypeError(
+            f"stream.send() takes bytes or signed 16-bit samples; found {type(pcm).__name__} with items of the format "
+            f'"{view.format}". Convert them first.'
+        )
+    return view.tobytes()
