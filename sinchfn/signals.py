@@ -10,8 +10,9 @@ one app apart)::
         ...
 
 Receivers come after the platform's own hooks and can neither stop nor reorder them. Each is guarded: one that raises
-is logged, and the call goes on. As everywhere in blinker, receivers are held weakly unless connected with
-``weak=False``, and run in no fixed order. They cannot be async.
+is logged, and the call goes on. They run in no fixed order. Unlike blinker's own signals, these keep their receivers
+until they are disconnected: a lambda or a nested function does not vanish. Pass ``weak=True`` for blinker's way. A
+receiver is a plain function: an async one is refused when it is connected.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from blinker import NamedSignal
+from blinker import ANY, NamedSignal
 
 if TYPE_CHECKING:
     from .invocation import Invocation
@@ -29,8 +31,27 @@ if TYPE_CHECKING:
 _log = logging.getLogger("sinchfn")
 
 
+Receiver = TypeVar("Receiver", bound=Callable[..., Any])
+
+
 class GuardedSignal(NamedSignal):
     """A signal whose receivers cannot disturb the sender, nor each other."""
+
+    def connect(self, receiver: Receiver, sender: Any = ANY, weak: bool = False) -> Receiver:
+        """Call `receiver` whenever this signal is sent.
+
+        :param receiver: a plain function, method or other callable: ``receiver(app, invocation=..., ...)``.
+        :param sender: a Flask app, to hear only of its functions; default: any app.
+        :param weak: hold the receiver weakly, as blinker does by default: it is disconnected when nothing else
+            refers to it.
+        :raises TypeError: it is no callable, or one whose body a call would not run: async, or a generator.
+        """
+        if problem := _problem_of(receiver):
+            raise TypeError(
+                f"signals.{self.name}.connect() got {_name_of(receiver)}, which {problem}. "
+                "A receiver is a plain function: def receiver(app, invocation, **more)."
+            )
+        return super().connect(receiver, sender, weak)
 
     def send(
         self, sender: Any | None = None, /, *, _async_wrapper: Any = None, **kwargs: Any
@@ -43,15 +64,34 @@ class GuardedSignal(NamedSignal):
         try:
             return _not_awaitable(receiver(sender, **kwargs))
         except BaseException:  # also sys.exit(): it must not end the request that it only listens to
-            name = getattr(receiver, "__qualname__", repr(receiver))
+            name = _name_of(receiver)
             _log.exception("The receiver %s of the signal %s raised; the call goes on.", name, self.name)
             return None
+
+
+def _problem_of(receiver: object) -> str:
+    """Why a call of the receiver would run nothing; empty if it would."""
+    if not callable(receiver):
+        return "is not callable"
+    called: Any = receiver
+    while isinstance(called, partial):
+        called = called.func
+    ways = (called, None if inspect.isclass(called) else type(called).__call__)
+    if any(inspect.iscoroutinefunction(way) or inspect.isasyncgenfunction(way) for way in ways):
+        return "is async: a signal does not await its receivers"
+    if any(map(inspect.isgeneratorfunction, ways)):
+        return 'is a generator function: it has a "yield", so that a call does not run it'
+    return ""
+
+
+def _name_of(receiver: object) -> str:
+    return getattr(receiver, "__qualname__", None) or repr(receiver)
 
 
 def _not_awaitable(value: Any) -> Any:
     if inspect.iscoroutine(value):
         value.close()
-        raise TypeError("a receiver cannot be async: nobody awaits it")
+        raise TypeError("a receiver cannot be async: a signal does not await its receivers")
     return value
 
 

@@ -12,15 +12,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
+from weakref import ReferenceType
 
 import pytest
+from blinker import Signal
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
-from sinchfn import create_app, jsontext
+from sinchfn import create_app, jsontext, signals
 from sinchfn.services.logs import RedactionFilter
 from sinchfn.signatures import ApplicationScheme
 
@@ -66,6 +68,16 @@ def _forgotten_secrets() -> Iterator[None]:
     for handler in logging.getLogger().handlers:
         for found in [found for found in handler.filters if isinstance(found, RedactionFilter)]:
             handler.removeFilter(found)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_receivers() -> Iterator[None]:
+    """A receiver that one test connects hears nothing of the next: our signals keep theirs."""
+    known = {signal: set(signal.receivers) for signal in vars(signals).values() if isinstance(signal, Signal)}
+    yield
+    for signal, before in known.items():
+        for receiver in [receiver for key, receiver in signal.receivers.items() if key not in before]:
+            signal.disconnect(receiver() if isinstance(receiver, ReferenceType) else receiver)
 
 
 @pytest.fixture

@@ -197,10 +197,12 @@ def test_muted_receivers_are_silent_and_the_platform_is_not(tmp_path: Path) -> N
     assert len((tmp_path / "data" / "usage.jsonl").read_text().splitlines()) == 1
 
 
-def test_an_async_receiver_is_refused_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_receiver_that_returns_a_coroutine_is_named_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def listen(app: Any, invocation: Any) -> None: ...
 
-    with signals.after_request.connected_to(listen):
+    with signals.after_request.connected_to(lambda app, invocation: listen(app, invocation)):
         assert client_of(tmp_path, "def f(c, r): return 'f'").get("/f").text == "f"
     assert "cannot be async" in caplog.text
 
