@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from flask import Response
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -14,6 +15,7 @@ from .exports import CALLBACKS, Kind, Reads
 from .idempotency import handle_once
 from .invocation import Invocation
 from .parsing import InvalidRequest, SchemaError
+from .redaction import MASK
 from .responses import error_response, json_response, to_response
 from .services.logs import current_request, struck_out
 from .signals import after_request, before_request, handler_failed
@@ -63,14 +65,33 @@ def _refusal(invocation: Invocation) -> Response | None:
 def _refused(invocation: Invocation, error: HTTPException) -> Response:
     _strike_out(invocation, error)
     invocation._refuse(error.description)
-    fields = struck_out(error.fields, invocation.function.redact) if isinstance(error, InvalidRequest) else None
+    tell = partial(without_secrets, invocation)
+    fields = struck_out(error.fields, tell) if isinstance(error, InvalidRequest) else None
     return error_response(error, invocation.request_id, **({"fields": fields} if fields else {}))
 
 
 def _strike_out(invocation: Invocation, error: HTTPException) -> None:
-    """No secret in what an error tells the caller: it may quote a header, or a text of the function's own."""
     if isinstance(error.description, str):
-        error.description = invocation.function.redact(error.description)
+        error.description = without_secrets(invocation, error.description)
+
+
+def without_secrets(invocation: Invocation, text: str) -> str:
+    """The text of an error for the caller: secrets struck out, except those that the request itself holds.
+
+    Striking those out would tell the sender of a guess that the guess is right.
+    """
+    clean = invocation.function.redact(text)
+    if clean == text:
+        return text
+    sent = invocation.incoming.sent_text()
+    told, *others = clean.split(MASK)
+    position = len(told)
+    for part in others:
+        end = text.find(part, position) if part else len(text)
+        struck = text[position:end]
+        told += (struck if struck.casefold() in sent else MASK) + part
+        position = end + len(part)
+    return told
 
 
 def _aborted(invocation: Invocation, error: HTTPException) -> Response:
@@ -124,4 +145,4 @@ def _spoken(invocation: Invocation) -> Response | None:
 def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:
     if not invocation.function.config.is_development:
         return {}
-    return {"detail": invocation.function.redact(sentence_of(error))}
+    return {"detail": without_secrets(invocation, sentence_of(error))}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from io import BytesIO
 from typing import Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from flask import Request, request
 from werkzeug.datastructures import FileStorage, Headers, MultiDict
@@ -21,6 +21,8 @@ from .bodies import SpooledBody, cut, read_body
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
 
+#: Bytes of a body in which an error text is looked up, to see if it quotes the request.
+MOST_SEARCHED = 1 << 16
 
 #: Content types of forms.
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -155,6 +157,20 @@ class Incoming:
         if self._json is self:
             self._json = _parse_json(self.body)
         return self._json
+
+    def sent_text(self) -> str:
+        """Return what the sender wrote, as it came and decoded, in lower case; of a long body only the beginning."""
+        environ = self.environ
+        parts = [environ.get("RAW_URI", ""), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")]
+        parts += [value for name, value in environ.items() if name.startswith(("HTTP_", "CONTENT_"))]
+        if isinstance(self._body, bytes):
+            parts.append(self._body[:MOST_SEARCHED].decode("latin-1"))
+        raw = "\n".join(map(str, parts))
+        unescaped = raw.encode("latin-1", "replace").decode("raw_unicode_escape", "replace")
+        authorization = self.request.authorization
+        credentials = () if authorization is None else (authorization.username, authorization.password)
+        ways = (raw, _decoded(raw), _decoded(unquote_plus(raw, "latin-1")), unescaped, *credentials)
+        return "\n".join(way for way in ways if way).casefold()
 
 
 def _decoded(path: str) -> str:

@@ -112,7 +112,10 @@ class FunctionView:
         return json_response(200, {"status": "ok"})
 
     def _landing_page(self, incoming: Incoming) -> str:
-        return landing_page(self.function, self.function.redact(public_base(incoming.environ, self.function)))
+        url = public_base(incoming.environ, self.function)
+        # Only the setting may hold a secret of ours. The Host header is the sender's own.
+        is_set = self.function.config["SINCHFN_PUBLIC_URL"] is not None
+        return landing_page(self.function, self.function.redact(url) if is_set else url)
 
     def _not_allowed(self, incoming: Incoming, allow: tuple[str, ...]) -> Response:
         if incoming.method == "OPTIONS" and "OPTIONS" in allow:  # asked for what we are about to tell
@@ -124,8 +127,8 @@ class FunctionView:
         return error_response(MethodNotAllowed(list(allow), asked), incoming.request_id, allow=list(allow))
 
     def _asked(self, incoming: Incoming) -> str:
-        # Struck out before it is cut off: half a secret would not be found.
-        asked = self.function.redact("/".join(segments_of(incoming.path)))
+        # As it came: if secrets were struck out, the answer would tell which guess is one.
+        asked = "/".join(segments_of(incoming.path))
         return f"{self.function.url_prefix}/{asked[:200]}"
 
     def _not_found(self, incoming: Incoming, event: str | None = None) -> Response:

@@ -482,14 +482,6 @@ class TestSchemas:
         assert made.put("/one", json={"name": "Ann"}).text == "Ann"
         assert made.patch("/many", json=[{"name": "A"}, {"name": "B"}]).json == ["A", "B"]
 
-    def test_a_secret_in_what_is_refused_is_struck_out(self, serve: Callable[..., FlaskClient]) -> None:
-        made = serve(
-            "class A(SinchController):\n    @post('/a', body={'n': fields.Integer()})\n"
-            "    def a(self, body): return body\n",
-            SECRET_WORD="open-sesame-and-close",
-        )
-        assert "open-sesame" not in made.post("/a", json={"open-sesame-and-close": 1}).text
-
 
 class TestGuesses:
     """What the start says about a method that may be a misspelt override, and that it never refuses a right program."""

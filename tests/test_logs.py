@@ -270,18 +270,20 @@ def test_no_secret_gets_into_a_line_or_an_answer(tmp_path: Path, way: str, envir
         assert spilled(file.read_text()) == []
 
 
-def test_what_a_caller_sends_is_no_way_to_a_secret(tmp_path: Path) -> None:
-    """A path, a header or a body may carry a secret to us, such as the token in the URL of a webhook."""
+def test_a_secret_that_a_caller_sends_is_struck_out_of_log_and_ledger(tmp_path: Path) -> None:
+    """A path, a header or a body may carry a secret to us, such as the token in the URL of a webhook.
+
+    The answer, to the one who sent it, is another matter: see test_guesses.py.
+    """
     with spilling(
         tmp_path, WEBHOOK_PROTECTION="always", VOICE_APPLICATION_KEY="k1", VOICE_APPLICATION_SECRET="QUJDRA=="
     ) as served:
-        for name, secret in HIDDEN.items():
+        for secret in HIDDEN.values():
             headers = {"User-Agent": secret, "Content-Type": secret, "Host": secret, "X-Timestamp": secret}
             headers = {header: value for header, value in headers.items() if value.isascii() and value.isprintable()}
             for path in (f"/{quote(secret, safe='')}", f"/{quote(secret)}/message", f"/message/{quote(secret)}"):
                 for method in ("GET", "POST", "PATCH"):
-                    answer = served.request(method, path, headers=headers, query=f"q={quote_plus(secret)}")
-                    assert spilled(answer.text) == [], (name, method, path)
+                    served.request(method, path, headers=headers, query=f"q={quote_plus(secret)}")
         assert spilled(served.log) == []
         assert spilled(served.ledger_file.read_text()) == []
 
