@@ -135,8 +135,8 @@ def _check(answer: Any, invocation: Invocation) -> bool:
         return not found.warnings
     listed = "; ".join(map(str, found.faults))
     if invocation.function.config["SINCHFN_SVAML"] == "strict":
-        raise AnswerError(f"its SVAML would be refused by the platform: {listed}")
-    _log.warning("The answer of %s was sent, but the platform may refuse it: %s", name, listed)
+        raise AnswerError(f"its SVAML is not in the platform's schema: {listed}")
+    _log.warning("The answer of %s was sent, but is not in the platform's schema: %s", name, listed)
     return False
 
 

@@ -29,7 +29,7 @@ class ConfigError(StartupError):
 
 
 class SvamlError(SinchfnError, ValueError):
-    """SVAML that the platform would refuse. The message says what is wrong and what is allowed."""
+    """SVAML that is not in the platform's schema. The message says what is wrong and what is allowed."""
 
 
 class MessageError(SinchfnError, ValueError):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sinchfn import RecordingOptions, SipOptions
 from sinchfn.errors import SvamlError
 from sinchfn.voice.answers import error_answer, invalid_input, service_unavailable
 from sinchfn.voice.svaml import (
@@ -29,7 +32,10 @@ from sinchfn.voice.svaml import (
     create_pie_builder,
 )
 from sinchfn.voice.svaml.actions import Actions, ConnectActions, IceActions
+from sinchfn.voice.svaml.fields import WireSchema, wire_name
 from sinchfn.voice.svaml.instructions import AnswerInstruction, DtmfInstruction, Instructions
+from sinchfn.voice.svaml.parts import RECORDING
+from sinchfn.voice.svaml.schemas import ACTIONS, INSTRUCTIONS
 
 DATA = Path(__file__).parent / "data" / "voice-v1" / "svaml"
 SAMPLES = {str(path.relative_to(DATA)): json.loads(path.read_text()) for path in sorted(DATA.rglob("*.json"))}
@@ -132,6 +138,92 @@ def emitted_spelling(sample: dict[str, Any]) -> dict[str, Any]:
     if action.get("name") == "connectSip":
         action["destination"] = {**action["destination"], "type": "sip"}
     return {**sample, "action": action} if action else sample
+
+
+#: Instruction or action -> the method of a builder that writes it.
+METHODS = {
+    "say": "say",
+    "playFiles": "play_files",
+    "sendDtmf": "send_dtmf",
+    "setCookie": "set_cookie",
+    "answer": "answer",
+    "startRecording": "start_recording",
+    "stopRecording": "stop_recording",
+    "hangup": "hangup",
+    "continue": "continue_",
+    "connectPstn": "connect_pstn",
+    "connectMxp": "connect_mxp",
+    "park": "park",
+    "connectConf": "connect_conf",
+    "connectSip": "connect_sip",
+    "connectStream": "connect_stream",
+    "runMenu": "run_menu",
+}
+#: Keys of the wire that a builder's method calls otherwise.
+CALLED = {
+    "destination": "endpoint",
+    "streamingOptions": "sample_rate",
+    "callheaders": "call_headers",
+    "menus": "menu",
+    "options": "options",
+}
+#: What the schema makes optional, and what would say or do nothing without it.
+NEEDED = {"say": {"text"}, "sendDtmf": {"value"}, "setCookie": {"key", "value"}, "runMenu": {"menus"}}
+
+
+def parameters_of(method: str) -> Mapping[str, inspect.Parameter]:
+    found = dict(inspect.signature(getattr(Ice, method)).parameters)
+    del found["self"]
+    return found
+
+
+def called(key: str) -> str:
+    return CALLED.get(key) or re.sub("([A-Z])", r"_\1", key).lower()
+
+
+class TestSchemas:
+    """Builders and schemas say the same."""
+
+    @pytest.mark.parametrize("schema", [*INSTRUCTIONS, *ACTIONS], ids=wire_name)
+    def test_what_the_schema_makes_optional_is_optional_in_the_builder(self, schema: WireSchema):
+        name = wire_name(schema)
+        required = {
+            parameter.name
+            for parameter in parameters_of(METHODS[name]).values()
+            if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+        }
+        assert required == {called(key) for key in {*schema.required_keys, *NEEDED.get(name, ())} - {"name"}}
+
+    @pytest.mark.parametrize("schema", [*INSTRUCTIONS, *ACTIONS], ids=wire_name)
+    def test_a_builder_can_write_every_key_of_the_schema(self, schema: WireSchema):
+        method = METHODS[wire_name(schema)]
+        options = {"connect_sip": SipOptions, "start_recording": RecordingOptions}.get(method)
+        known = {*parameters_of(method), *(options.__annotations__ if options else ())}
+        assert {called(key) for key in schema.current_keys} - {"name"} <= known
+
+    @pytest.mark.parametrize("key", [*RECORDING.current_keys])
+    def test_a_builder_can_write_every_option_of_a_recording(self, key: str):
+        assert called(key) in {"destination_url", *RecordingOptions.__annotations__}
+
+    def test_what_is_left_out_is_not_sent(self):
+        headers = [{"key": "k", "value": "v"}]
+        assert Ice().connect_mxp().build() == {"action": {"name": "connectMxp"}}
+        assert Ice().connect_mxp(call_headers={"k": "v"}).build()["action"] == {
+            "name": "connectMxp",
+            "callHeaders": headers,
+        }
+        assert Ice().start_recording().build() == {"instructions": [{"name": "startRecording"}]}
+        [recording] = Ice().start_recording(notification_events=True).build()["instructions"]
+        assert recording == {"name": "startRecording", "options": {"notificationEvents": True}}
+
+    def test_a_number_is_taken_where_digits_are_meant(self):
+        [tones] = Ice().send_dtmf(1234).build()["instructions"]
+        assert tones == {"name": "sendDtmf", "value": "1234"}
+        assert Ice().connect_pstn(dtmf=0).build()["action"]["dtmf"] == "0"
+        menu = create_menu().prompt("Hello").option(0, "return(x)")
+        assert Ice().run_menu(menu).build()["action"]["menus"][0]["options"][0]["dtmf"] == "0"
+        menus = [{"id": "main", "options": [{"dtmf": 1, "action": "return(x)"}]}]
+        assert Ice().run_menu(menus).build()["action"]["menus"] == menus
 
 
 class TestSamples:
@@ -373,7 +465,8 @@ class TestLimits:
             (
                 lambda: Ice().run_menu([{"id": "main"}]),
                 lambda: Ice().run_menu([{"id": "Main"}]),
-                'runMenu.menus: exactly one menu must have the id "main", found 0.',
+                'runMenu.menus: exactly one menu must have the id "main", found 0: '
+                "the platform answers anything else with an error.",
             ),
         ],
     )
@@ -394,8 +487,10 @@ class TestLimits:
             ("play_files", [[1]], {}),
             ("set_cookie", ["", "v"], {}),
             ("set_cookie", ["k", 1], {}),
-            ("send_dtmf", [1], {}),
-            ("start_recording", [None], {}),
+            ("send_dtmf", [-1], {}),
+            ("send_dtmf", [True], {}),
+            ("start_recording", [5], {}),
+            ("connect_pstn", [], {"dtmf": 1.5}),
             ("start_recording", ["s3://x"], {"notification_events": 1}),
             ("connect_pstn", [46], {}),
             ("connect_pstn", [], {"max_duration": "5"}),

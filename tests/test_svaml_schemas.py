@@ -114,7 +114,9 @@ class TestLimits:
             ({"name": "sendDtmf", "value": "1w"}, {"name": "sendDtmf", "value": "1W"}),
             ({"name": "sendDtmf", "value": "1"}, {"name": "sendDtmf", "value": "1\n"}),
             ({"name": "sendDtmf", "value": "1"}, {"name": "sendDtmf", "value": "١"}),
-            ({"name": "sendDtmf", "value": "1"}, {"name": "sendDtmf", "value": 1}),
+            ({"name": "sendDtmf", "value": 12}, {"name": "sendDtmf", "value": -1}),
+            ({"name": "sendDtmf", "value": 0}, {"name": "sendDtmf", "value": 1.0}),
+            ({"name": "sendDtmf", "value": 1}, {"name": "sendDtmf", "value": True}),
             (cookie(value="v" * 1023), cookie(value="v" * 1024)),
             (cookie(value=""), cookie(key="", value="v")),
             (files(ids=[tts(600)]), files(ids=[tts(601)])),
@@ -123,7 +125,7 @@ class TestLimits:
             (files(ids=("a",)), files(ids={"a"})),
             (files(ids=["a"]), files(ids=[""])),
             (start_recording(notificationEvents=True), start_recording(notificationEvents=1)),
-            (start_recording(destinationUrl="s3://b"), start_recording(destination="s3://b")),
+            (start_recording(destinationUrl="s3://b"), start_recording(destinationURL="s3://b")),
             (
                 start_recording(transcriptionOptions={"enabled": True}),
                 start_recording(transcriptionOptions={"enabled": "true"}),
@@ -141,7 +143,7 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("passes", "fails"),
         [
-            ({"name": "hangup"}, {"name": "hangup", "hangupCause": 1}),
+            ({"name": "hangup"}, {"name": "hangup", "cause": 1}),
             (pstn(), pstn(number=46)),
             (pstn(maxDuration=14400), pstn(maxDuration=14401)),
             (pstn(maxDuration=1), pstn(maxDuration=0)),
@@ -150,10 +152,11 @@ class TestLimits:
             (pstn(maxDuration=5), pstn(maxDuration=True)),
             (pstn(dialTimeout=1), pstn(dialTimeout=0)),
             (pstn(dtmf="1w#"), pstn(dtmf="1-2")),
+            (pstn(dtmf=12), pstn(dtmf=1.5)),
             (pstn(indications="no"), pstn(indications=False)),
             (pstn(indications="za"), pstn(indications="zz")),
             (pstn(suppressCallbacks=False), pstn(suppressCallbacks=0)),
-            (pstn(amd={"enabled": True, "async": False}), pstn(amd={"enabled": "true"})),
+            (pstn(amd={"enabled": True, "async": False}), pstn(amd={"enabled": "yes"})),
             (pstn(amd={}), pstn(amd=True)),
             (mxp(), mxp(destination={"type": "user", "endpoint": "a"})),
             (mxp(callheaders=[]), mxp(call_headers=[])),
@@ -218,7 +221,8 @@ class TestLimits:
             (menu(mainPrompt=tts(600)), menu(mainPrompt=tts(601))),
             (menu(repeatPrompt=tts(600)), menu(repeatPrompt=tts(601))),
             (option("*", "return(a b)"), option("A", "return(a)")),
-            (option("1", "return(a)"), option(1, "return(a)")),
+            (option(1, "return(a)"), option(12, "return(a)")),
+            (option(0, "return(a)"), option(True, "return(a)")),
             (option("1", "return(a)"), option("12", "return(a)")),
             (option("1", "menu(main)"), option("1", "menu(lost)")),
             (option("1", "return(a)"), option("1", "return()")),
@@ -272,6 +276,61 @@ class TestClosedLists:
     @pytest.mark.parametrize("locale", ["en-US", "en-US/female", "Joanna", "a language of tomorrow"])
     def test_locales_are_an_open_list(self, locale: str):
         assert not instruction(name="say", text="x", locale=locale)
+
+
+#: What the platform's older documents and libraries use, and its schema does not have.
+OLDER = {
+    "cli of a conference": {"action": conf(cli="+4670", suppressCallbacks=True)},
+    "cli of an app": {"action": mxp(cli="incoming", dialTimeout=20)},
+    "hangupCause": {"action": {"name": "hangup", "hangupCause": 1}},
+    "tags": {"action": {"name": "Continue", "tags": ["a"], "reference": "x", "account": "y"}},
+    "recording of an action": {"action": {"name": "continue", "recording": True, "recordingOptions": {}}},
+    "record of an action": {"action": pstn(record=True)},
+    "a SIP address without a type": {"action": {"name": "connectSIP", "destination": {"endpoint": "a@b"}}},
+    "another tone": {"action": conf(moh="ringing")},
+    "the type of a conference": {"action": conf(conferenceType="x", enterLeaveSound=True, dtmfMode="detect")},
+    "no error prompts": {"action": pstn(suppressErrorPrompts=True, altLocale="sv-SE")},
+    "a text for a truth": {"action": pstn(amd={"enabled": "true"})},
+    "where a recording goes": {"instructions": [start_recording(destination="s3://b")]},
+    "the texts of a menu": {"action": {"name": "runMenu", "menus": [menu(mainText="Hi", repeatText="Again")]}},
+    "spoken input of an option": {
+        "action": {
+            "name": "runMenu",
+            "menus": [menu(options=[{"dtmf": "1", "action": "return(a)", "input": "one", "add": []}])],
+        }
+    },
+    "a main menu of another name": {"action": {"name": "runMenu", "mainMenu": "menu1", "menus": [{"id": "menu1"}]}},
+    "the status of a call": {"instructions": [{"name": "ReportCallStatus", "value": "success", "details": "d"}]},
+}
+
+
+class TestOlderKeys:
+    @pytest.mark.parametrize("answer", OLDER.values(), ids=OLDER)
+    def test_what_older_documents_use_is_only_warned_about(self, answer: dict[str, Any]):
+        found = check_svaml(answer, "dice")
+        assert found.faults == ()
+        assert found.warnings
+        for warning in found.warnings:
+            assert warning.path
+            assert "platform's schema" in warning.message
+
+    def test_each_older_key_has_a_warning_with_its_path(self):
+        options = [{"dtmf": 1, "action": "return(a)", "input": "one"}]
+        answer = {"action": {"name": "runMenu", "tags": [], "menus": [menu(mainText="Hi", options=options)]}}
+        assert [warning.path for warning in check_svaml(answer, "ice").warnings] == [
+            "action.tags",
+            "action.menus[0].mainText",
+            "action.menus[0].options[0].input",
+        ]
+
+    def test_an_older_key_does_not_hide_a_fault(self):
+        options = [{"dtmf": 1, "action": "menu(lost)", "input": "one"}]
+        answer = {"action": {"name": "runMenu", "tags": [], "menus": [menu(mainText="Hi", options=options)]}}
+        assert paths(check_svaml(answer, "ice")) == ["action.menus[0].options[0].action"]
+
+    def test_an_unknown_key_is_not_told_of_older_ones(self):
+        (fault,) = action(name="hangup", reason="busy").faults
+        assert fault.message == "unknown key. Allowed: name."
 
 
 class TestMenus:

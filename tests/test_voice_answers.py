@@ -226,6 +226,22 @@ def test_what_is_outside_the_matrix_is_only_warned_about(
         assert served.logged("ERROR") == []
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"action": {"name": "ConnectConf", "conferenceId": "myconference1", "cli": "", "suppressCallbacks": True}},
+        {"action": {"name": "hangup", "hangupCause": 1}},
+    ],
+)
+def test_what_older_documents_show_is_sent_with_a_warning_also_when_strict(
+    tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    with serving(tmp_path, returning(repr(answer)), SINCHFN_SVAML="strict") as served:
+        given = served.post("/ice", ICE)
+        assert (given.status, given.json) == (200, answer)
+        assert "older documents" in served.logged("WARNING")[0]
+
+
 # --- callbacks without a handler --------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ from .svaml import IceSvamlBuilder as IceSvamlBuilder
 from .svaml import MenuBuilder as MenuBuilder
 from .svaml import MenuTemplates as MenuTemplates
 from .svaml import PieSvamlBuilder as PieSvamlBuilder
+from .svaml import RecordingOptions as RecordingOptions
+from .svaml import SipOptions as SipOptions
 from .svaml import Svaml as Svaml
 from .svaml import create_ace_builder as create_ace_builder
 from .svaml import create_ice_builder as create_ice_builder

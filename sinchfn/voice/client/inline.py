@@ -24,7 +24,7 @@ def as_svaml(given: SvamlLike, what: str) -> dict[str, Any]:
     """`given` as the wire has it.
 
     :param what: what it is for, as messages call it; the name of an event also has its rules applied.
-    :raises SvamlError: the platform would refuse it.
+    :raises SvamlError: it is not in the platform's schema.
     """
     if isinstance(given, Svaml | SvamlBuilder):
         document = given.build()
@@ -39,7 +39,7 @@ def as_svaml(given: SvamlLike, what: str) -> dict[str, Any]:
 def as_callback(given: SvamlLike | str, event: str) -> str:
     """What is to happen at `event` of a custom callout: a URL as it is, SVAML as a JSON string.
 
-    :raises SvamlError: it is neither, or the platform would refuse it.
+    :raises SvamlError: it is neither, or not in the platform's schema.
     """
     if not isinstance(given, str):
         return jsontext.dumps(as_svaml(given, event))

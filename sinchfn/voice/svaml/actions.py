@@ -114,7 +114,7 @@ class ConnectActions(SvamlBuilder):
         dial_timeout: int | None = None,
         cli: str | None = None,
         suppress_callbacks: bool | None = None,
-        dtmf: str | None = None,
+        dtmf: str | int | None = None,
         indications: Indications | None = None,
         amd: bool | Amd | None = None,
         amd_async: bool | None = None,
@@ -153,7 +153,7 @@ class ConnectActions(SvamlBuilder):
 
     def connect_mxp(
         self,
-        endpoint: str,
+        endpoint: str | None = None,
         *,
         call_headers: CallHeaders | None = None,
         record: bool | None = None,
@@ -161,14 +161,14 @@ class ConnectActions(SvamlBuilder):
     ) -> Svaml:
         """Call an app or browser that uses a Sinch SDK.
 
-        :param endpoint: the user's id.
+        :param endpoint: the user's id; if not given, whom the client called.
         :param call_headers: a mapping, or the wire's list of `{key, value}`; 1024 bytes of UTF-8 in all.
         :param record: record the call (the instruction `startRecording` cannot be used with this action).
         :param recording_options: where and how, in wire form.
         """
         action = wire(
             CONNECT_MXP,
-            {"destination": {"type": "username", "endpoint": endpoint}},
+            destination=None if endpoint is None else {"type": "username", "endpoint": endpoint},
             call_headers=header_list(call_headers),
             record=record,
             recording_options=recording_options,

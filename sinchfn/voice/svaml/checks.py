@@ -38,6 +38,8 @@ def check_svaml(answer: object, event: str) -> Faults:
     """
     errors = SVAML.errors_in(answer)
     warnings = tuple(_warnings(answer, event.lower())) if isinstance(answer, dict) else ()
+    if isinstance(answer, dict) and not errors:
+        warnings += tuple(SVAML.old_in(answer, ""))
     if not errors and not warnings:
         return _CLEAN
     return Faults(tuple(flatten(errors)), warnings)

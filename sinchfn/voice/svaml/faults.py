@@ -29,9 +29,9 @@ class Fault(NamedTuple):
 class Faults:
     """What a check found. True if there is a fault; warnings alone leave it false."""
 
-    #: What the platform would refuse.
+    #: What is not in the platform's schema.
     faults: tuple[Fault, ...] = ()
-    #: What the platform documents for other events only, and may or may not do.
+    #: What the platform documents for other events only, or in its older documents, and may or may not do.
     warnings: tuple[Fault, ...] = ()
 
     def __bool__(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validates_schema
@@ -10,11 +10,14 @@ from marshmallow.exceptions import SCHEMA
 from marshmallow.types import ErrorMessages
 
 from ...errors import did_you_mean
-from .faults import SHOWN_CHARS, describe, shorten
+from .faults import SHOWN_CHARS, Fault, describe, shorten
 from .limits import Check
 
 T = TypeVar("T")
 Errors = dict[Any, Any]
+
+#: What is said of a key or value that only older documents or libraries have.
+OLD = "is not in the platform's schema, only in its older documents or libraries: it may be ignored."
 
 MESSAGES: ErrorMessages = {
     "required": "is required, and missing.",
@@ -39,6 +42,11 @@ class WireSchema(Schema):
         self.wire_name = name.words[0] if isinstance(name, Choice) else ""
         self.by_key = {str(field.data_key): field for field in self.fields.values()}
         self.required_keys = tuple(key for key, field in self.by_key.items() if field.required)
+        self.once_optional_keys = tuple(
+            key for key, field in self.by_key.items() if isinstance(field, Choice) and field.was_optional
+        )
+        #: The keys of the platform's schema, without those that only older documents have.
+        self.current_keys = [key for key, field in self.by_key.items() if not isinstance(field, Old)]
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Give the field its name on the wire."""
@@ -69,6 +77,25 @@ class WireSchema(Schema):
         """Rules that tie several fields together; asked only when each field alone is right."""
         return {}
 
+    def old_in(self, data: Mapping[str, Any], path: str) -> Iterator[Fault]:
+        """What differs from the platform's schema as its older documents or libraries do, in `data` without errors.
+
+        :param path: where `data` is, with a dot at its end.
+        """
+        for key in self.once_optional_keys:
+            if key not in data:
+                yield Fault(f"{path}{key}", "is missing: the platform's schema requires it.")
+        for key, value in data.items():
+            field = self.by_key.get(key)
+            if isinstance(field, Old | Flag | Choice) and field.is_old(value):
+                shown = "" if isinstance(field, Old) else f"{describe(value)} "
+                yield Fault(f"{path}{key}", f"{shown}{OLD}")
+            elif isinstance(field, Part | Named):
+                yield from field.old_in(value, f"{path}{key}")
+            elif isinstance(field, Listing) and isinstance(field.inner, Part | Named):
+                for index, item in enumerate(value):
+                    yield from field.inner.old_in(item, f"{path}{key}[{index}]")
+
     @validates_schema(pass_original=True)
     def _apply_cross_errors(self, _: object, original: Mapping[str, Any], **__: object) -> None:
         if errors := self.cross_errors(original):
@@ -76,8 +103,8 @@ class WireSchema(Schema):
 
     def _add_unknown(self, errors: Errors, key: object) -> None:
         if isinstance(key, str):
-            hint = did_you_mean(key, list(self.by_key)) if len(key) <= SHOWN_CHARS else ""
-            errors[key] = [f"unknown key.{hint} Allowed: {', '.join(self.by_key)}."]
+            hint = did_you_mean(key, self.current_keys) if len(key) <= SHOWN_CHARS else ""
+            errors[key] = [f"unknown key.{hint} Allowed: {', '.join(self.current_keys)}."]
         else:
             errors.setdefault(SCHEMA, []).append(f"keys must be text, found {describe(key)}.")
 
@@ -134,6 +161,24 @@ class Text(StrictField[str]):
         return text
 
 
+class Old(StrictField[Any]):
+    """A key that the platform's older documents or libraries use and its schema does not have: it takes anything."""
+
+    def accepts(self, value: object) -> bool:
+        return True
+
+    def is_old(self, value: object) -> bool:
+        """Whether `value` is not in the platform's schema."""
+        return True
+
+
+class Digits(Text):
+    """Keys of a telephone: text, or a number, as some of the platform's own examples have it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return super()._deserialize(digits_of(value), attr, data, **kwargs)
+
+
 class SecretText(Text):
     """Text that no message ever shows."""
 
@@ -142,13 +187,30 @@ class SecretText(Text):
 
 
 class Choice(Text):
-    """One of a closed list of words; with `fold` in any case, because the platform's own examples vary there."""
+    """One of a closed list of words; with `fold` in any case, because the platform's own examples vary there.
 
-    def __init__(self, *words: str, fold: bool = False, required: bool = False) -> None:
+    :param old: words that only older documents or libraries use.
+    :param was_optional: whether it is required today, and older documents leave it out.
+    """
+
+    def __init__(
+        self,
+        *words: str,
+        fold: bool = False,
+        required: bool = False,
+        old: Iterable[str] = (),
+        was_optional: bool = False,
+    ) -> None:
         super().__init__(required=required)
         self.words = words
+        self.was_optional = was_optional
         self.fold = fold
-        self._known = frozenset(word.lower() for word in words) if fold else frozenset(words)
+        self.old = frozenset(old)
+        self._known = frozenset(word.lower() for word in words) if fold else frozenset(words) | self.old
+
+    def is_old(self, value: object) -> bool:
+        """Whether `value` is not in the platform's schema."""
+        return isinstance(value, str) and value in self.old
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         word = super()._deserialize(value, attr, data, **kwargs)
@@ -156,6 +218,13 @@ class Choice(Text):
             hint = did_you_mean(shorten(word), self.words)
             raise ValidationError(f'allowed: {", ".join(self.words)}; found "{shorten(word)}".{hint}')
         return word
+
+
+class DigitChoice(Choice):
+    """One key of a telephone: text, or a number, as some of the platform's own examples have it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
+        return super()._deserialize(digits_of(value), attr, data, **kwargs)
 
 
 class Whole(StrictField[int]):
@@ -171,12 +240,23 @@ class Whole(StrictField[int]):
 
 
 class Flag(StrictField[bool]):
-    """True or False; 1 and "true" are neither."""
+    """True or False; 1 and "true" are neither.
+
+    :param old: words for them that only older documents or libraries use.
+    """
 
     needed = "True or False (bool)"
 
+    def __init__(self, *, data_key: str | None = None, old: Iterable[str] = ()) -> None:
+        super().__init__(data_key=data_key)
+        self.old = frozenset(old)
+
     def accepts(self, value: object) -> bool:
-        return isinstance(value, bool)
+        return isinstance(value, bool) or self.is_old(value)
+
+    def is_old(self, value: object) -> bool:
+        """Whether `value` is not in the platform's schema."""
+        return isinstance(value, str) and value in self.old
 
 
 class Part(StrictField[dict[str, Any]]):
@@ -185,6 +265,10 @@ class Part(StrictField[dict[str, Any]]):
     def __init__(self, schema: WireSchema, *, required: bool = False) -> None:
         super().__init__(required=required)
         self.schema = schema
+
+    def old_in(self, value: Mapping[str, Any], path: str) -> Iterator[Fault]:
+        """What differs from the platform's schema as its older documents or libraries do."""
+        return self.schema.old_in(value, f"{path}.")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if errors := self.schema.errors_in(value):
@@ -196,11 +280,19 @@ class Part(StrictField[dict[str, Any]]):
 class Named(StrictField[dict[str, Any]]):
     """An instruction or an action: its `name`, in any case, says which schema holds."""
 
-    def __init__(self, kind: str, schemas: Iterable[WireSchema]) -> None:
+    def __init__(self, kind: str, schemas: Iterable[WireSchema], *, old: Iterable[WireSchema] = ()) -> None:
         super().__init__()
         self.kind = kind
-        self.by_name = {wire_name(schema).lower(): schema for schema in schemas}
-        self.names = [wire_name(schema) for schema in self.by_name.values()]
+        self.old = frozenset(wire_name(schema).lower() for schema in old)
+        self.names = [wire_name(schema) for schema in schemas]
+        self.by_name = {wire_name(schema).lower(): schema for schema in (*schemas, *old)}
+
+    def old_in(self, item: Mapping[str, Any], path: str) -> Iterator[Fault]:
+        """What differs from the platform's schema as its older documents or libraries do."""
+        name = item["name"].lower()
+        if name in self.old:
+            return iter([Fault(f"{path}.name", f"{describe(item['name'])} {OLD}")])
+        return self.by_name[name].old_in(item, f"{path}.")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -231,6 +323,12 @@ class Listing(fields.List[T]):
         if not isinstance(value, list | tuple):
             raise ValidationError(f"a list is needed, found {describe(value)}.")
         return super()._deserialize(value, attr, data, **kwargs)
+
+
+def digits_of(value: object) -> object:
+    """A whole number as the text that it is on a telephone; anything else as it is."""
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**18
+    return str(value) if is_number else value
 
 
 def camel(name: str) -> str:

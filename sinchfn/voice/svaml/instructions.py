@@ -61,13 +61,13 @@ class Instructions(SvamlBuilder):
             raise svaml_error(error, "setCookie") from None
         return longer
 
-    def start_recording(self, destination_url: str, **options: Unpack[RecordingOptions]) -> Self:
+    def start_recording(self, destination_url: str | None = None, **options: Unpack[RecordingOptions]) -> Self:
         """Record the call from here on. It cannot be combined with `connect_mxp`.
 
         :param destination_url: such as `s3://bucket/name.mp3` or `azure://account/container/name.mp3`.
-        :param options: see `RecordingOptions`; any other is a `TypeError`.
+        :param options: see `sinchfn.RecordingOptions`; any other is a `TypeError`.
         """
-        return self._then(wire(START_RECORDING, options=recording_part(destination_url, options)))
+        return self._then(wire(START_RECORDING, options=recording_part(destination_url, options) or None))
 
     def stop_recording(self) -> Self:
         """End the recording."""
@@ -79,7 +79,7 @@ class DtmfInstruction(SvamlBuilder):
 
     __slots__ = ()
 
-    def send_dtmf(self, value: str) -> Self:
+    def send_dtmf(self, value: str | int) -> Self:
         """Send digits to the other side: `0-9`, `#`, and `w` for a pause of 500 ms."""
         return self._then(wire(SEND_DTMF, {"value": value}))
 
@@ -94,7 +94,7 @@ class AnswerInstruction(SvamlBuilder):
         return self._then(wire(ANSWER))
 
 
-def recording_part(destination_url: str, options: RecordingOptions) -> Wire:
+def recording_part(destination_url: str | None, options: RecordingOptions) -> Wire:
     """The object `options` of startRecording; `transcription_locale` alone turns transcription on."""
     plain: dict[str, object] = {**options}
     enabled = plain.pop("transcription", None)
@@ -102,4 +102,4 @@ def recording_part(destination_url: str, options: RecordingOptions) -> Wire:
     given = plain.pop("transcription_options", None)
     transcribed = switched_on(given, enabled=enabled, locale=locale)
     plain["transcription_options"] = transcribed
-    return part(RECORDING, "startRecording.options", {"destination_url": destination_url}, plain)
+    return part(RECORDING, "startRecording.options", {}, {"destination_url": destination_url, **plain})

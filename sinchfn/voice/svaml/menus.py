@@ -71,8 +71,7 @@ class MenuBuilder:
         :param digit: `0` to `9` (an int too), `*` or `#`; each once in a menu.
         :param action: `return(value)`: end the menu, the PIE carries the value; `menu(id)`: go to that menu.
         """
-        key = str(digit)  # True becomes "True", which is no digit
-        check_value(OPTION.fields["dtmf"], key, f'menu "{self._id}": digit of an option')
+        key = check_value(OPTION.fields["dtmf"], digit, f'menu "{self._id}": digit of an option')
         check_value(OPTION.fields["action"], action, f'menu "{self._id}": action of option {key}')
         if key in self._options:
             raise SvamlError(f'menu "{self._id}": option {key} is there already, as {self._options[key]}.')
@@ -165,7 +164,7 @@ def run_menu_action(
 ) -> Wire:
     """The checked action of `menu`; what is not None in `given` (wire keys) replaces what the menu says.
 
-    :raises SvamlError: the platform would refuse it.
+    :raises SvamlError: it is not in the platform's schema.
     """
     replaced = {key: value for key, value in given.items() if value is not None}
     action = {"name": wire_name(RUN_MENU), **_draft(menu), **replaced}

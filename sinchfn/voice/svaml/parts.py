@@ -8,7 +8,7 @@ from marshmallow import ValidationError
 
 from ...errors import did_you_mean
 from .faults import shorten
-from .fields import Choice, Errors, Flag, Listing, Part, SecretText, Text, Whole, WireSchema
+from .fields import Choice, DigitChoice, Errors, Flag, Listing, Old, Part, SecretText, Text, Whole, WireSchema
 from .limits import at_least, check_option_action, check_stream_endpoint, number_of
 from .options import ConferenceDtmfMode, Digit, SampleRate
 from .prompts import check_tts_length
@@ -18,10 +18,8 @@ MAIN_MENU = "main"
 
 
 def check_menus(menus: list[dict[str, Any]]) -> None:
-    """Refuse menus of which none or several are the main one, and options that lead to a menu that is not there."""
+    """Refuse options that lead to a menu that is not there."""
     ids = [menu["id"] for menu in menus]
-    if ids.count(MAIN_MENU) != 1:
-        raise ValidationError(f'exactly one menu must have the id "{MAIN_MENU}", found {ids.count(MAIN_MENU)}.')
     if errors := {index: found for index, menu in enumerate(menus) if (found := _lost_options(menu, ids))}:
         raise ValidationError(errors)
 
@@ -52,7 +50,7 @@ class UserDestination(WireSchema):
 
 
 class SipDestination(WireSchema):
-    type = Choice("sip", fold=True, required=True)
+    type = Choice("sip", fold=True, was_optional=True)
     endpoint = Text(required=True)
 
 
@@ -67,8 +65,8 @@ class CallHeaderSchema(WireSchema):
 
 
 class AmdSchema(WireSchema):
-    enabled = Flag()
-    async_ = Flag(data_key="async")
+    enabled = Flag(old=("true", "false"))
+    async_ = Flag(data_key="async", old=("true", "false"))
 
 
 class ConferenceDtmfSchema(WireSchema):
@@ -88,6 +86,7 @@ class TranscriptionSchema(WireSchema):
 
 
 class RecordingSchema(WireSchema):
+    destination = Old()
     destination_url = Text()
     credentials = SecretText()
     format = Text()
@@ -96,12 +95,16 @@ class RecordingSchema(WireSchema):
 
 
 class OptionSchema(WireSchema):
-    dtmf = Choice(*get_args(Digit), required=True)
+    dtmf = DigitChoice(*get_args(Digit), required=True)
     action = Text(required=True, validate=check_option_action)
+    input = Old()
+    add = Old()
 
 
 class MenuSchema(WireSchema):
     id = Text(required=True)
+    main_text = Old()
+    repeat_text = Old()
     main_prompt = Text(validate=check_tts_length)
     repeat_prompt = Text(validate=check_tts_length)
     repeats = Whole(at_least(0))

@@ -6,10 +6,13 @@ Source of fields and required keys: OpenAPI Voice v1, unless a line says otherwi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from .fields import Choice, Errors, Flag, Listing, Named, Part, Text, Whole, WireSchema, named
+from marshmallow import fields
+
+from .faults import Fault
+from .fields import Choice, Digits, Errors, Flag, Listing, Named, Old, Part, Text, Whole, WireSchema, named
 from .limits import (
     CALL_SECONDS,
     CONFERENCE_ID_CHARS,
@@ -24,6 +27,7 @@ from .limits import (
 )
 from .options import Indications, Moh
 from .parts import (
+    MAIN_MENU,
     MENU,
     RECORDING,
     AmdSchema,
@@ -37,6 +41,9 @@ from .parts import (
     no_such_menu,
 )
 from .prompts import check_tts_length
+
+#: A field that a subclass may declare again.
+Field = fields.Field[Any]
 
 
 class SaySchema(WireSchema):
@@ -53,7 +60,7 @@ class PlayFilesSchema(WireSchema):
 
 class SendDtmfSchema(WireSchema):
     name = named("sendDtmf")
-    value = Text(empty=True, validate=check_dtmf)
+    value = Digits(empty=True, validate=check_dtmf)
 
 
 class SetCookieSchema(WireSchema):
@@ -75,15 +82,45 @@ class StopRecordingSchema(WireSchema):
     name = named("stopRecording")
 
 
-class HangupSchema(WireSchema):
+class ReportCallStatusSchema(WireSchema):
+    name = named("reportCallStatus")
+    value = Old()
+    details = Old()
+
+
+class ActionSchema(WireSchema):
+    """An action, with the keys that older libraries send with each of them, and older documents show with some."""
+
+    account: Field = Old()
+    alt_locale: Field = Old()
+    cli: Field = Old()
+    conference_type: Field = Old()
+    dial_timeout: Field = Old()
+    dtmf_mode: Field = Old()
+    enter_leave_sound: Field = Old()
+    hangup_cause: Field = Old()
+    indications: Field = Old()
+    locale: Field = Old()
+    max_duration: Field = Old()
+    moh: Field = Old()
+    record: Field = Old()
+    recording: Field = Old()
+    recording_options: Field = Old()
+    reference: Field = Old()
+    suppress_callbacks: Field = Old()
+    suppress_error_prompts: Field = Old()
+    tags: Field = Old()
+
+
+class HangupSchema(ActionSchema):
     name = named("hangup")
 
 
-class ContinueSchema(WireSchema):
+class ContinueSchema(ActionSchema):
     name = named("continue")
 
 
-class ConnectPstnSchema(WireSchema):
+class ConnectPstnSchema(ActionSchema):
     name = named("connectPstn")
     number = Text()
     locale = Text()
@@ -91,12 +128,12 @@ class ConnectPstnSchema(WireSchema):
     dial_timeout = Whole(at_least(1))
     cli = Text()
     suppress_callbacks = Flag()
-    dtmf = Text(empty=True, validate=check_dtmf)
+    dtmf = Digits(empty=True, validate=check_dtmf)
     indications = Choice(*get_args(Indications))
     amd = Part(AmdSchema())
 
 
-class ConnectMxpSchema(WireSchema):
+class ConnectMxpSchema(ActionSchema):
     name = named("connectMxp")
     destination = Part(UserDestination())
     call_headers = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
@@ -107,14 +144,14 @@ class ConnectMxpSchema(WireSchema):
     recording_options = Part(RECORDING)
 
 
-class ConnectConfSchema(WireSchema):
+class ConnectConfSchema(ActionSchema):
     name = named("connectConf")
     conference_id = Text(required=True, validate=at_most_chars(CONFERENCE_ID_CHARS))
     conference_dtmf_options = Part(ConferenceDtmfSchema())
-    moh = Choice(*get_args(Moh))
+    moh = Choice(*get_args(Moh), old=("ringing",))
 
 
-class ConnectSipSchema(WireSchema):
+class ConnectSipSchema(ActionSchema):
     name = named("connectSip")
     destination = Part(SipDestination(), required=True)
     max_duration = Whole(between(1, CALL_SECONDS))
@@ -122,10 +159,10 @@ class ConnectSipSchema(WireSchema):
     transport = Choice("UDP", "TCP", "TLS", fold=True)
     suppress_callbacks = Flag()
     call_headers = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
-    moh = Choice(*get_args(Moh))
+    moh = Choice(*get_args(Moh), old=("ringing",))
 
 
-class ConnectStreamSchema(WireSchema):
+class ConnectStreamSchema(ActionSchema):
     name = named("connectStream")
     destination = Part(StreamDestination(), required=True)
     streaming_options = Part(StreamingSchema())
@@ -133,7 +170,7 @@ class ConnectStreamSchema(WireSchema):
     call_headers = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
 
 
-class RunMenuSchema(WireSchema):
+class RunMenuSchema(ActionSchema):
     name = named("runMenu")
     barge = Flag()
     locale = Text()
@@ -144,14 +181,30 @@ class RunMenuSchema(WireSchema):
     def cross_errors(self, data: Mapping[str, Any]) -> Errors:
         errors: Errors = {}
         ids = [menu["id"] for menu in data.get("menus", ())]
+        if ids.count(MAIN_MENU) != 1 and "menus" in data and not _starts_elsewhere(data, ids):
+            errors["menus"] = [
+                f'exactly one menu must have the id "{MAIN_MENU}", found {ids.count(MAIN_MENU)}: '
+                "the platform answers anything else with an error."
+            ]
         if (main := data.get("mainMenu")) is not None and main not in ids:
             errors["mainMenu"] = [no_such_menu(main, ids)]
         if data.get("enableVoice") and "locale" not in data:
             errors["locale"] = ["is required when enableVoice is true."]
         return errors
 
+    def old_in(self, data: Mapping[str, Any], path: str) -> Iterator[Fault]:
+        """Also a ``mainMenu`` that stands for a menu named "main"."""
+        yield from super().old_in(data, path)
+        if _starts_elsewhere(data, [menu["id"] for menu in data.get("menus", ())]):
+            yield Fault(f"{path}menus", f'no menu has the id "{MAIN_MENU}", which the platform\'s schema requires.')
 
-class ParkSchema(WireSchema):
+
+def _starts_elsewhere(data: Mapping[str, Any], ids: list[str]) -> bool:
+    """Whether ``mainMenu`` names one of the menus, and none has the id "main"; older libraries write it so."""
+    return MAIN_MENU not in ids and data.get("mainMenu") in ids
+
+
+class ParkSchema(ActionSchema):
     name = named("park")
     locale = Text()
     intro_prompt = Text(validate=check_tts_length)
@@ -167,6 +220,8 @@ ANSWER = AnswerSchema()
 START_RECORDING = StartRecordingSchema()
 STOP_RECORDING = StopRecordingSchema()
 INSTRUCTIONS = (SAY, PLAY_FILES, SEND_DTMF, SET_COOKIE, ANSWER, START_RECORDING, STOP_RECORDING)
+#: Instructions that only older documents have.
+OLD_INSTRUCTIONS = (ReportCallStatusSchema(),)
 
 HANGUP = HangupSchema()
 CONTINUE = ContinueSchema()
@@ -190,7 +245,7 @@ def check_answer_cookies(instructions: list[dict[str, Any]]) -> None:
 class SvamlSchema(WireSchema):
     """A whole answer. Instructions without an action pass: the platform's documents allow both to be absent."""
 
-    instructions = Listing(Named("instruction", INSTRUCTIONS), validate=check_answer_cookies)
+    instructions = Listing(Named("instruction", INSTRUCTIONS, old=OLD_INSTRUCTIONS), validate=check_answer_cookies)
     action = Named("action", ACTIONS)
 
 

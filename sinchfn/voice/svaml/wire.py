@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields
 
 from ...errors import did_you_mean
 from .faults import svaml_error
-from .fields import WireSchema, wire_name
+from .fields import Old, WireSchema, wire_name
 
 Wire = dict[str, Any]
 
@@ -38,21 +38,20 @@ def part(schema: WireSchema, label: str, required: Mapping[str, object], options
 
 def _put(item: Wire, schema: WireSchema, label: str, key: str, value: object) -> None:
     field = schema.fields.get(key)
-    if field is None:
-        known = list(schema.fields)
+    if field is None or isinstance(field, Old):
+        known = [key for key, known_field in schema.fields.items() if not isinstance(known_field, Old)]
         raise TypeError(f'{label} has no option "{key}".{did_you_mean(key, known)} Options: {", ".join(known)}.')
     name = str(field.data_key)
-    check_value(field, value, f"{label}.{name}")
-    item[name] = fresh(value)
+    item[name] = fresh(check_value(field, value, f"{label}.{name}"))
 
 
-def check_value(field: fields.Field[Any], value: object, label: str) -> None:
-    """Refuse a value that `field` does not take; the message begins with `label`.
+def check_value(field: fields.Field[Any], value: object, label: str) -> Any:
+    """`value` as the wire has it; one that `field` does not take is refused, in a message that begins with `label`.
 
     :raises SvamlError: says what was found and what is allowed.
     """
     try:
-        field.deserialize(value)
+        return field.deserialize(value)
     except ValidationError as error:
         raise svaml_error(error, label) from None
 
