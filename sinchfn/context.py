@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .services.storage import Storage
 
 
+_log = logging.getLogger("sinchfn")
+
+
 class Occasion(RequestFields, Protocol):
     """What a context is made for: a request, a socket, or the start or the end of a process."""
 
@@ -168,14 +171,19 @@ class FunctionContext:
         """The Numbers API of the official SDK; None unless ``PROJECT_ID*`` are set and ``ENABLE_NUMBERS_API`` is."""
         return self._services.clients.numbers
 
-    def _end(self) -> None:
-        """The request is over: nothing that was opened for it stays open."""
+    def _end(self, error: BaseException | None = None) -> None:
+        """The request is over: nothing that was opened for it stays open.
+
+        :param error: what it failed with, which its services are told.
+        """
+        if self._is_over:
+            return
         with self._lock:
             self._is_over = True
             connection, self._connection = self._connection, None
         try:
             if self._scope is not None:
-                self._scope.close()  # first: a service may have something to write
+                self._scope.close(error)  # first: a service may have something to write
         finally:
             self._close(connection)
 
@@ -185,6 +193,8 @@ class FunctionContext:
         try:
             with suppress(connection.ProgrammingError):  # the handler has closed it
                 self._roll_back(connection)
+        except Exception:  # nothing of it is kept in any case
+            _log.exception("The changes to the database could not be rolled back.")
         finally:
             connection.close()
 

@@ -41,6 +41,8 @@ def _answer(invocation: Invocation) -> Response:
         response = _refusal(invocation) or _call(invocation)
         if response.is_streamed:
             streaming.watch(response, invocation)
+        else:
+            invocation._end()  # before it is sent, so that a commit that fails is no success
         return response
     except HTTPException as error:
         return _aborted(invocation, error)
@@ -56,7 +58,7 @@ def _refusal(invocation: Invocation) -> Response | None:
     except SchemaError as failure:
         return _failed(invocation, failure.__cause__ or failure)
     except Exception as error:  # ours to mend, and not the handler's fault
-        invocation._fail()
+        invocation._fail(error)
         _log.error("A platform hook failed before %s: %s", invocation.export.name, sentence_of(error), exc_info=error)
         return error_response(InternalServerError("The request could not be checked."), invocation.request_id)
     return None
@@ -65,6 +67,7 @@ def _refusal(invocation: Invocation) -> Response | None:
 def _refused(invocation: Invocation, error: HTTPException) -> Response:
     _strike_out(invocation, error)
     invocation._refuse(error.description)
+    invocation._raise(error)
     tell = partial(without_secrets, invocation)
     fields = struck_out(error.fields, tell) if isinstance(error, InvalidRequest) else None
     return error_response(error, invocation.request_id, **({"fields": fields} if fields else {}))
@@ -101,8 +104,9 @@ def _aborted(invocation: Invocation, error: HTTPException) -> Response:
     except BaseException as broken:
         return _failed(invocation, broken)
     invocation._abort(error.description)
+    invocation._raise(error)
     if response.status_code >= 500:
-        invocation._fail()
+        invocation._fail(error)
     return (_spoken(invocation) if response.status_code >= 400 else None) or response
 
 
@@ -122,7 +126,7 @@ def _handled(invocation: Invocation) -> Response:
 
 
 def _failed(invocation: Invocation, error: BaseException) -> Response:
-    invocation._fail()
+    invocation._fail(error)
     name = invocation.handler_name
     if isinstance(error, AnswerError):
         _log.error("The handler %s cannot be answered for: %s.", name, str(error).rstrip("."))

@@ -15,6 +15,7 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 from werkzeug.wsgi import ClosingIterator
 
 from .auth import CHALLENGE
+from .errors import sentence_of
 from .function import Function, Hook
 from .invocation import LOGGED_KEY, Invocation
 from .lifecycle import RETRY
@@ -74,12 +75,20 @@ def end_request(invocation: Invocation) -> None:
         # A file of a service may be what goes out. (Such an answer knows nothing of call_on_close.)
         response.response = ClosingIterator(cast("Iterable[bytes]", response.response), partial(_end_file, invocation))
     else:
-        when_sent(invocation, Invocation._end)
+        when_sent(invocation, _end)
+
+
+def _end(invocation: Invocation) -> None:
+    try:
+        invocation._end()
+    except BaseException as error:  # the answer is out: all that can be done is to record the failure
+        invocation._fail(error)
+        _log.error("The end of %s failed: %s", invocation.handler_name, sentence_of(error), exc_info=error)
 
 
 def _end_file(invocation: Invocation) -> None:
     with bound_to(invocation):
-        guarded(Invocation._end)(invocation)
+        guarded(_end)(invocation)
 
 
 def settle_claim(invocation: Invocation) -> None:

@@ -60,6 +60,7 @@ class Invocation:
         "_call_id",
         "_close_code",
         "_context",
+        "_error",
         "_event_name",
         "_export",
         "_function",
@@ -96,6 +97,7 @@ class Invocation:
         self._settle: Settle | None = None
         self._call_id: str | None = None
         self._outcome = "ok"
+        self._error: BaseException | None = None
         self._refusal: str | None = None
         self._response: Response | None = None
         self._usage: UsageRecord | None = None
@@ -268,6 +270,10 @@ class Invocation:
         """It has claimed to do something that is done once; `settle` wants to know what became of it."""
         self._settle = settle
 
+    def _raise(self, error: BaseException | None) -> None:
+        """It was ended by this exception, which its services are told; None: it was begun again, as by a retry."""
+        self._error = error
+
     def _refuse(self, reason: str | None) -> None:
         """The hooks ended it."""
         self._outcome = "refused"
@@ -277,12 +283,13 @@ class Invocation:
         """The handler ended it with an HTTP error of its own."""
         self._refusal = reason
 
-    def _fail(self) -> None:
+    def _fail(self, error: BaseException) -> None:
         """The handler failed, or its streamed answer broke off."""
         self._outcome = "error"
+        self._error = error
 
     def _leave(self) -> None:
-        """The client left before a streamed answer was through."""
+        """The client left before a streamed answer was through, or before a socket was closed."""
         self._outcome = "gone"
 
     def _answer(self, response: Response) -> None:
@@ -302,9 +309,13 @@ class Invocation:
         self._close_code = code
 
     def _end(self) -> None:
-        """The request is over: what was opened through its context is closed."""
+        """The request is over: what was opened through its context is closed. The second time, nothing happens.
+
+        :raises Exception: a service could not finish its work, such as a commit; see :meth:`Scope.close`.
+        """
+        error, self._error = self._error, None
         if self._context is not None:
-            self._context._end()
+            self._context._end(error)
 
     def _complete(self, usage: UsageRecord) -> None:
         """The answer is through, and recorded."""

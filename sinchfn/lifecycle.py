@@ -187,8 +187,10 @@ def _run(hook: ProcessHook, function: Function, name: str) -> None:
     with bound_to(occasion):
         try:
             awaited(hook.function(occasion.context) if hook.takes_context else hook.function())
-        finally:
-            occasion.context._end()
+        except BaseException as error:
+            occasion.context._end(error)
+            raise
+        occasion.context._end()
 
 
 def _why_it_failed(hook: ProcessHook, function: Function, error: BaseException) -> str:

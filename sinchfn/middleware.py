@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .coroutines import awaited
@@ -16,9 +16,34 @@ Inner = Callable[[Invocation], Any]
 
 def wrapped(handler: Inner, middleware: tuple[Middleware, ...]) -> Inner:
     """`handler` with all middleware around it, the first one outermost."""
+    if middleware:
+        handler = _noted(handler)
     for layer in reversed(middleware):
         handler = _async_layer(layer, handler) if _is_async(layer) else _layer(layer, handler)
     return handler
+
+
+def _noted(handler: Inner) -> Inner:
+    """`handler`, with its exception kept for the services of the request, whatever the middleware makes of it."""
+
+    def run(invocation: Invocation) -> Any:
+        invocation._raise(None)
+        try:
+            value = handler(invocation)
+        except BaseException as error:
+            invocation._raise(error)
+            raise
+        return _noted_later(value, invocation) if inspect.isawaitable(value) else value
+
+    return run
+
+
+async def _noted_later(value: Awaitable[Any], invocation: Invocation) -> Any:
+    try:
+        return await value
+    except BaseException as error:
+        invocation._raise(error)
+        raise
 
 
 def _is_async(layer: Middleware) -> bool:

@@ -106,7 +106,7 @@ class SocketRun:
         connection, invocation = self._connection, self._invocation
         connection.tell_closed()
         if connection.failed_with is not None:
-            invocation._fail()
+            invocation._fail(connection.failed_with)
             handler_failed.send(self._app, invocation=invocation, error=connection.failed_with)
         elif connection.close_code == LOST:
             invocation._leave()

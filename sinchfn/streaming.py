@@ -48,7 +48,12 @@ class WatchedStream:
 
     def begin(self) -> None:
         """Take the first chunk, while what fails in it can still become a proper answer."""
-        self._first = self._read()
+        try:
+            self._first = self._read()
+        except BaseException:
+            self._is_over = True
+            self._close_source()
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -68,6 +73,7 @@ class WatchedStream:
         with bound_to(self._invocation):
             if self._invocation.incoming.method != "HEAD":
                 self._invocation._leave()
+                self._invocation._raise(GeneratorExit("The client left before the end of the answer."))
             self._finish()
 
     def __del__(self) -> None:
@@ -87,14 +93,13 @@ class WatchedStream:
                 if (data := self._read()) is not None:
                     return data
             except BaseException as error:
-                self._is_over = True
                 self._note(error)
-                self._finish()
+            self._is_over = True
+            self._finish()
+            if self._invocation.outcome == "error":
                 # An ordinary error for the server, with nothing in it that its log should not have: it ends this
                 # connection, so that the client notices, and goes on.
                 raise RuntimeError("the streamed answer broke off") from None
-            self._is_over = True
-            self._finish()
             return None
 
     def _read(self) -> bytes | None:
@@ -105,18 +110,21 @@ class WatchedStream:
         return chunk.encode() if isinstance(chunk, str) else bytes(memoryview(chunk))
 
     def _finish(self) -> None:
-        try:
-            getattr(self._source, "close", _nothing)()
-        except BaseException as error:
-            self._note(error)
+        self._close_source()
         for callback in self.callbacks:
             try:
                 callback(self._invocation)
             except BaseException:  # the others have to run all the same, and the worker goes on
                 _log.exception("What follows a streamed answer failed; the call goes on.")
 
+    def _close_source(self) -> None:
+        try:
+            getattr(self._source, "close", _nothing)()
+        except BaseException as error:
+            self._note(error)
+
     def _note(self, error: BaseException) -> None:
-        self._invocation._fail()
+        self._invocation._fail(error)
         _log.error("The streamed answer of %s broke off.", self._invocation.handler_name, exc_info=error)
 
 

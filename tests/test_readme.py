@@ -153,6 +153,14 @@ def check_sockets(client: FlaskClient) -> None:
     assert app.extensions["sinchfn"][0].services.cache.get("greeting") == "Hello"
 
 
+def check_ledger(client: FlaskClient) -> None:
+    def counted(amount: int) -> tuple[int, Any]:
+        answer = client.post("/entries", json={"amount": amount})
+        return answer.status_code, answer.json.get("entries")
+
+    assert [counted(1), counted(-1), counted(2)] == [(201, 1), (500, None), (201, 2)]
+
+
 FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     '.say("Welcome. We connect you now.")': check_first,
     "def users(": check_users,
@@ -166,6 +174,7 @@ FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     'auth = ["reports"]': check_auth,
     "signals.usage_recorded.connect": check_signals,
     "class OrderApi(": check_controllers,
+    "def _ledger(": check_ledger,
     "app.use(": check_the_app,
     "class Messages(": check_messages,
     "class Agent(": check_agent,

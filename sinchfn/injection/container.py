@@ -39,9 +39,11 @@ class ServiceContainer(Resolver, Forkable):
     factory returns or yields is the service, never None.
 
     What was made is closed at its end, the last first: a generator function goes on after its ``yield``, a context
-    manager, which was entered, is left, anything else is closed if it has a method ``close()`` (which may be async). A
-    context manager that is itself the service is left and then closed as well. What a factory passes on, because it is
-    a value or another service, is not closed by it. A closing that fails is logged, and the others go on.
+    manager (also an async one), which was entered, is left, anything else is closed if it has a method ``close()`` or
+    ``aclose()`` (either may be async). A context manager that is itself the service is left and then closed as well.
+    What a factory passes on, because it is a value or another service, is not closed by it. Generators and context
+    managers of a scope see the exception that its request ended with; see :meth:`Scope.close`. Any other closing that
+    fails is logged, and the others go on.
 
     The last registration of a type counts. Once its singleton was made, it cannot be registered any more.
 

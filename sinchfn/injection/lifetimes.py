@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ServiceError
+from .held import Ending
 from .keys import MISSING
 from .locator import Locator
 from .makings import Making, Makings
@@ -38,7 +39,7 @@ class Lifetime:
         self._values: dict[Any, Any] = {}
         self._in_progress: dict[Any, Making] = {}
         self._container: Container | None = None
-        self._interruptions: list[BaseException] = []
+        self._ending = Ending(is_strict=process is not None)
         self._is_over = False
         self._is_inherited = False
 
@@ -89,7 +90,7 @@ class Lifetime:
 
     def _new_making(self, recipe: Recipe, resolver: Resolver) -> Making:
         self._container = self._container or self._locator.container()
-        self._in_progress[recipe.key] = made = Making(recipe, resolver, self._container, self._interruptions)
+        self._in_progress[recipe.key] = made = Making(recipe, resolver, self._container, self._ending)
         return made
 
     def _wait(self, making: Making) -> Any:
@@ -123,10 +124,11 @@ class Lifetime:
                 self._values[making.recipe.key] = value
                 del self._in_progress[making.recipe.key]
                 return
+        self._ending.error = refusal = too_late(making.recipe.name, self._name)
         making.container.close()  # it ended in the meantime, and what was made too late must not stay open
         if making.held is not None:
             making.held.close()
-        raise too_late(making.recipe.name, self._name)
+        raise refusal
 
     def _fail(self, making: Making, error: BaseException) -> None:
         with self._makings.lock:
@@ -134,8 +136,13 @@ class Lifetime:
             if making.waiting and isinstance(error, Exception):
                 making.failure = error
 
-    def close(self) -> None:
-        """Close all that was made, in reverse order. What fails is logged. The second time, nothing happens."""
+    def close(self, error: BaseException | None = None) -> None:
+        """Close all that was made, in reverse order. The second time, nothing happens.
+
+        :param error: what the request failed with; the services are told.
+        :raises Exception: a service of a request that had not failed could not finish its work. All else that fails is
+            logged.
+        """
         if self.is_inherited:
             self.bequeath()
             return
@@ -143,10 +150,14 @@ class Lifetime:
             self._is_over = True
             container, self._container = self._container, None
             self._values.clear()
+            self._ending.error = self._ending.error or error
         if container is not None:
             container.close()
-        if self._interruptions:
-            raise self._interruptions.pop()
+        if self._ending.interruptions:
+            raise self._ending.interruptions.pop()
+        failure, self._ending.failure, self._ending.error = self._ending.failure, None, None
+        if failure is not None:
+            raise failure
 
     def bequeath(self) -> None:
         """In a forked process: leave all of it to the other one, which still uses it.

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FunctionError
-from .held import Held
+from .held import Ending, Held
 from .recipes import Recipe
 from .resolver import Resolver
 
@@ -21,9 +21,9 @@ class Making:
     __slots__ = (
         "container",
         "done",
+        "ending",
         "failure",
         "held",
-        "interruptions",
         "needs",
         "recipe",
         "resolver",
@@ -32,14 +32,12 @@ class Making:
         "waiting",
     )
 
-    def __init__(
-        self, recipe: Recipe, resolver: Resolver, container: Container, interruptions: list[BaseException]
-    ) -> None:
+    def __init__(self, recipe: Recipe, resolver: Resolver, container: Container, ending: Ending) -> None:
         self.recipe = recipe
         #: What will keep it.
         self.container = container
         self.resolver = resolver
-        self.interruptions = interruptions
+        self.ending = ending
         self.thread = threading.get_ident()
         #: What has to be made before it.
         self.needs: list[Making] = []
@@ -58,7 +56,7 @@ class Making:
         plan = self.recipe.plan
         positional, by_name = self.resolver.arguments(plan)
         result = plan.target(*positional, **by_name)
-        self.held = Held(self.recipe.name, result, [*self.taken, *positional, *by_name.values()], self.interruptions)
+        self.held = Held(self.recipe.name, result, [*self.taken, *positional, *by_name.values()], self.ending)
         return self.held
 
 

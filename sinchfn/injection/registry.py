@@ -24,7 +24,9 @@ class ServiceRegistry:
 
     A factory is a class or a function. What it wants is put into its parameters by their annotations; a function whose
     one parameter has no annotation gets the resolver: ``lambda services: Repo(services.get(Db))``. A generator function
-    goes on after its ``yield`` when the service is closed; else a context manager is left, or ``close()`` called.
+    goes on after its ``yield`` when the service is closed; else a context manager is left, or ``close()`` or
+    ``aclose()`` called. If a request failed, its exception is thrown into the generators of its scoped services, or
+    handed to their ``__exit__``.
     """
 
     __slots__ = ("_container",)

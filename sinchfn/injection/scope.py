@@ -65,13 +65,18 @@ class Scope(Resolver):
     def __contains__(self, service: object) -> bool:
         return key_of(service) in self._given or service in self._registry
 
-    def close(self) -> None:
-        """Close the scoped services that were made, in reverse order. What fails is logged; it can be called twice."""
+    def close(self, error: BaseException | None = None) -> None:
+        """Close the scoped services that were made, in reverse order. It can be called twice.
+
+        :param error: what the request failed with: thrown into generators, and handed to context managers.
+        :raises Exception: it did not fail, but a service could not finish its work, such as a commit. The services that
+            were made before it are told, and closed. What fails otherwise is logged.
+        """
         with self._registry._makings.lock:
             self._is_over = True
             lifetime = self._lifetime
         if lifetime is not None:
-            lifetime.close()
+            lifetime.close(error)
 
     def __enter__(self) -> Scope:
         return self
@@ -79,7 +84,7 @@ class Scope(Resolver):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(error)
 
     def __repr__(self) -> str:
         return f"<Scope of {self._registry!r}>"
