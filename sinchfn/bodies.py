@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from threading import Lock
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, ServiceUnavailable
+from werkzeug.formparser import FormDataParser
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,7 +33,9 @@ def read_body(request: Request, limit: int, *, spooled: bool = False) -> bytes |
     :raises HTTPException: 413 above the limit, 400 when it breaks off, 503 when there is no room for the file.
     """
     environ = request.environ
-    request.max_form_memory_size = limit  # Flask would stop at half a megabyte
+    # The limit of the body is the one for forms, too. Flask would stop at half a megabyte.
+    request.max_content_length = request.max_form_memory_size = limit
+    request.form_data_parser_class = FormParser
     if "stream" in request.__dict__:  # a hook of the host looked at the body before us; Flask has kept it
         data = request.get_data()
         return data if len(data) <= limit else _refuse_size(limit)
@@ -50,6 +53,20 @@ def read_body(request: Request, limit: int, *, spooled: bool = False) -> bytes |
     environ["wsgi.input"] = io.BytesIO(data)
     environ["CONTENT_LENGTH"] = str(len(data))
     return data
+
+
+class FormParser(FormDataParser):
+    """Werkzeug's parser of forms, with the name of the limit in its 413."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RequestEntityTooLarge as error:
+            error.description = (
+                f"The form has more than {self.max_form_parts} fields and files, the limit set by MAX_FORM_PARTS: "
+                'app.config["MAX_FORM_PARTS"] = 5000'
+            )
+            raise
 
 
 class SpooledBody:

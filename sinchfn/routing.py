@@ -25,6 +25,8 @@ class Route(NamedTuple):
     target: RouteTarget | None = None
     #: what the variables in its path stand for
     values: Mapping[str, Any] = NO_VALUES
+    #: whether the path is only that of routes of the function's own, which leave it to a file and the like
+    is_left: bool = False
 
 
 def segments_of(path: str) -> list[str]:
@@ -59,7 +61,7 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
 
 def _own_route(found: RouteMatch) -> Route:
     if found.target is None:
-        return Route(allow=found.allow)
+        return Route(allow=found.allow, is_left=True)
     return Route(found.target.export, target=found.target, values=found.values)
 
 
@@ -85,7 +87,7 @@ def _route_root(method: str, event: str | None, exports: Exports) -> Route | Non
         if own is not None and own.export is None:
             return None  # what a POST is for here is the event, and there is none
     if own is not None and own.export is None and exports.callbacks:
-        return Route(allow=tuple(sorted({*own.allow, "POST"})))
+        return Route(allow=tuple(sorted({*own.allow, "POST"})), is_left=True)
     return own or _found(method, exports.root)
 
 

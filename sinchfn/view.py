@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from difflib import get_close_matches
+from pathlib import Path
 
 from flask import Flask, Response, send_file
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestedRangeNotSatisfiable
 
 from .address import public_base
 from .dispatch import run
@@ -19,6 +20,7 @@ from .landing import landing_page
 from .requests import Incoming, flask_request
 from .responses import HTML, error_response, json_response, make_response
 from .routing import UNREADABLE, route, segments_of
+from .services.public import single_range
 
 _log = logging.getLogger("sinchfn")
 
@@ -43,7 +45,11 @@ class FunctionView:
         if found is None:
             return self._not_found(incoming, event) if event in CALLBACKS else self._without_export(incoming)
         if found.export is None:
-            return self._not_allowed(incoming, found.allow)
+            return (
+                self._without_export(incoming, found.allow)
+                if found.is_left
+                else self._not_allowed(incoming, found.allow)
+            )
         if found.export.takes_large_bodies:
             incoming.allow(self.function.limit_of(found.export), spooled=True)
         return run(Invocation(self.app, self.function, found.export, incoming, found))
@@ -59,13 +65,17 @@ class FunctionView:
         event = payload.get("event") if isinstance(payload, dict) else None
         return event.lower() if isinstance(event, str) else None
 
-    def _without_export(self, incoming: Incoming) -> Response:
+    def _without_export(self, incoming: Incoming, allow: tuple[str, ...] = ()) -> Response:
+        """Answer with a file, a socket's refusal, the health or the landing page.
+
+        :param allow: the methods of the function's own routes at this path, none of which is that of the request.
+        """
         refuse = self._socket(incoming)
         make = self._file(incoming) or refuse or self._built_in(incoming)
         if make is None:
-            return self._not_found(incoming)
+            return self._not_allowed(incoming, allow) if allow else self._not_found(incoming)
         if incoming.method not in READING and make is not refuse:
-            return self._not_allowed(incoming, READING)
+            return self._not_allowed(incoming, tuple(sorted({*allow, *READING})))
         try:
             response = make()
         except HTTPException as error:
@@ -82,7 +92,7 @@ class FunctionView:
         def send() -> Response:
             if public.is_protected(file):
                 refuse_strangers(self.function.basic.allows(incoming.environ.get("HTTP_AUTHORIZATION")))
-            return send_file(file, conditional=True, etag=True)
+            return _sent_file(file, incoming)
 
         return send
 
@@ -160,6 +170,22 @@ class FunctionView:
             if near:
                 return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?'
         return ""
+
+
+def _sent_file(file: Path, incoming: Incoming) -> Response:
+    """The file, or the part of it that is asked for."""
+    response = send_file(file, conditional=False, etag=True)
+    environ = incoming.environ.copy()
+    size = response.content_length or 0
+    asked = environ.pop("HTTP_RANGE", None)
+    if asked is not None and incoming.method == "GET" and (wanted := single_range(asked, size)):
+        environ["HTTP_RANGE"] = wanted
+    try:
+        response.make_conditional(environ, accept_ranges=True, complete_length=size)
+    except RequestedRangeNotSatisfiable:
+        response.close()
+        raise
+    return response
 
 
 class HostNotFound(NotFound):

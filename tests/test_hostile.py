@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Response
+from flask import Flask, Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import CALL_ID, ICE, SIGNING, Answer, Served, Stream, encoded, serving, signed
+from serving import CALL_ID, ICE, SIGNING, Answer, Served, Stream, encoded, serving, signed, write_function
 
-from sinchfn import FunctionResponse
+from sinchfn import FunctionResponse, SinchFunctions
 from sinchfn.jsontext import MAX_DEPTH
 
 ECHO = """
@@ -327,14 +327,49 @@ def test_a_form_posted_to_a_callback_is_refused_in_json(served: Served, content_
     refused(served.post("/ice", b"event=ice&callid=1", headers={"Content-Type": content_type}), 400, 415)
 
 
-def test_a_multipart_body_of_very_many_parts_is_no_500(served: Served) -> None:
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+
+
+def test_a_multipart_body_of_too_many_parts_is_a_413_that_names_the_limit(served: Served) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
-    for times in (999, 1001, 5000):
-        body = part * times + b"--b--\r\n"
-        headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        answer = served.post("/echo?as=form", body, headers=headers)
-        assert answer.status in (200, 400, 413)
+    for times, status in ((1000, 200), (1001, 413), (5000, 413)):
+        answer = served.post("/echo?as=form", part * times + b"--b--\r\n", headers=MULTIPART)
+        assert answer.status == status
         recorded(served, answer)
+        if status == 413:
+            assert "more than 1000 fields and files" in answer.json["error"]
+            assert "MAX_FORM_PARTS" in answer.json["error"]
+    served.app.config["MAX_FORM_PARTS"] = 5000
+    assert served.post("/echo?as=form", part * 5000 + b"--b--\r\n", headers=MULTIPART).status == 200
+
+
+def test_the_limit_is_named_wherever_the_form_is_asked_for(tmp_path: Path) -> None:
+    source = """
+        from marshmallow import fields
+        from sinchfn import SinchController, post
+        def files(context, request): return len(request.files)
+        def body(context, request): return request.body
+        def flasks(context, request): return len(flask_request.form)
+        def mine(context, request): abort(413)
+        class A(SinchController):
+            @post("/schema", body={"a": fields.String()})
+            def schema(self, body): return body
+    """
+    body = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 1001 + b"--b--\r\n"
+    with serving(tmp_path, source) as served:
+        for path in ("/files", "/body", "/flasks", "/schema"):
+            answer = served.post(path, body, headers=MULTIPART)
+            assert (answer.status, "MAX_FORM_PARTS" in answer.json["error"]) == (413, True), path
+        assert "MAX_FORM_PARTS" not in served.post("/mine", body, headers=MULTIPART).json["error"]
+
+
+def test_a_hosts_own_limits_of_a_body_do_not_hold_for_a_function(tmp_path: Path) -> None:
+    host = Flask("host")
+    host.config |= {"MAX_CONTENT_LENGTH": 10, "MAX_FORM_MEMORY_SIZE": 10}
+    function = write_function(tmp_path, "def form(context, request): return request.form['a']")
+    SinchFunctions(function, config={"SINCHFN_USAGE": "off"}).init_app(host)
+    answer = host.test_client().post("/form", data={"a": "x" * 100})
+    assert (answer.status_code, answer.text) == (200, "x" * 100)
 
 
 def test_a_form_below_the_body_limit_is_taken_whatever_its_size(served: Served) -> None:

@@ -95,6 +95,11 @@ def test_an_edited_file_is_sent_again(make_app: MakeApp, call: Call, tmp_path: P
         ("bytes=7-", "789", "bytes 7-9/10"),
         ("bytes=-2", "89", "bytes 8-9/10"),
         ("bytes=8-100", "89", "bytes 8-9/10"),
+        ("bytes=-10", "0123456789", "bytes 0-9/10"),
+        ("bytes=-11", "0123456789", "bytes 0-9/10"),
+        ("bytes=-1000000", "0123456789", "bytes 0-9/10"),
+        ("bytes=0-" + "9" * 4000, "0123456789", "bytes 0-9/10"),
+        ("Bytes = 1-1", "1", "bytes 1-1/10"),
     ],
 )
 def test_a_range_is_a_206(app: Flask, call: Call, asked: str, text: str, sent: str):
@@ -102,16 +107,136 @@ def test_a_range_is_a_206(app: Flask, call: Call, asked: str, text: str, sent: s
     assert (answer.status, answer.text, answer.headers["Content-Range"]) == (206, text, sent)
 
 
-def test_a_range_beyond_the_end_is_a_416_as_json(app: Flask, call: Call):
-    answer = call(app, "GET", "/data.bin", headers={"Range": "bytes=50-60"})
+@pytest.mark.parametrize("asked", ["bytes=50-60", "bytes=10-", "bytes=-0", "bytes=" + "9" * 4000 + "-"])
+def test_a_range_beyond_the_end_is_a_416_as_json(app: Flask, call: Call, asked: str):
+    answer = call(app, "GET", "/data.bin", headers={"Range": asked})
     assert answer.status == 416
     assert answer.headers["Content-Range"] == "bytes */10"
     assert set(answer.json) >= {"error", "requestId"}
 
 
-@pytest.mark.parametrize("asked", ["bytes=a-b", "lines=1-2", "bytes=3-1", "bytes=", "bytes=0-1,3-4", "\xff"])
-def test_an_odd_range_is_never_a_500(app: Flask, call: Call, asked: str):
-    assert call(app, "GET", "/data.bin", headers={"Range": asked}).status in (200, 206, 416)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *("lines=1-2", "seconds=-5", "byte=0-1", "bytes", "bytes=", "bytes=-", "0-1"),  # another unit, or none
+        *("bytes=a-b", "bytes=3-1", "bytes=--1", "bytes=1.5-2", "bytes=+1-2", "bytes=\u0661-2", "\xff", ""),
+        *("bytes=0-1,3-4", "bytes=0-1,", "bytes=-1,-2", "bytes=0-0," * 1000),  # several
+        "bytes=0-" + "9" * 5000,
+    ],
+)
+def test_a_range_that_is_no_single_range_of_bytes_is_ignored(app: Flask, call: Call, asked: str):
+    answer = call(app, "GET", "/data.bin", headers={"Range": asked})
+    assert (answer.status, answer.text) == (200, "0123456789")
+    assert "Content-Range" not in answer.headers
+
+
+def test_a_range_counts_for_get_alone(app: Flask, call: Call):
+    answer = call(app, "HEAD", "/data.bin", headers={"Range": "bytes=0-3"})
+    assert (answer.status, answer.headers["Content-Length"]) == (200, "10")
+
+
+def test_a_range_of_another_version_of_the_file_is_the_whole_file(app: Flask, call: Call):
+    etag = call(app, "GET", "/data.bin").headers["ETag"]
+    for known, status in ((etag, 206), ('"another"', 200), ("Thu, 01 Jan 1970 00:00:00 GMT", 200)):
+        for asked in ("bytes=0-3", "bytes=-20"):
+            answer = call(app, "GET", "/data.bin", headers={"Range": asked, "If-Range": known})
+            assert answer.status == status, (known, asked)
+
+
+def test_any_range_of_an_empty_file_is_the_empty_file(make_app: MakeApp, call: Call):
+    app = make_app({"function.py": "x = 1\n", "public/empty.txt": ""})
+    for asked in ("bytes=-5", "bytes=0-", "lines=1-2"):
+        answer = call(app, "GET", "/empty.txt", headers={"Range": asked})
+        assert (answer.status, answer.data) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/.well-known/security.txt", 200),
+        ("/.well-known/acme-challenge/token", 200),
+        ("/.well-known/.secret", 404),
+        ("/.well-known/.git/config", 404),
+        ("/.well-known/../.hidden", 404),
+        ("/.well-known/outside", 404),
+        ("/.well-known", 404),
+        ("/sub/.well-known/security.txt", 404),
+        ("/.Well-Known/security.txt", 404),
+        ("/.hidden", 404),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "/fn"])
+def test_of_all_names_with_a_dot_well_known_alone_is_served(
+    make_function: MakeFunction, call: Call, prefix: str, path: str, status: int
+):
+    texts = ("security.txt", "acme-challenge/token", ".secret", ".git/config")
+    folder = make_function(
+        {
+            "function.py": "x = 1\n",
+            "public/.hidden": "no",
+            "public/sub/.well-known/security.txt": "no",
+            **{f"public/.well-known/{name}": "yes" for name in texts},
+        }
+    )
+    (folder / "public/.well-known/outside").symlink_to("../.hidden")
+    app = Flask("host") if prefix else create_app(folder)
+    if prefix:
+        SinchFunctions(folder).init_app(app, url_prefix=prefix)
+    assert call(app, "GET", prefix + path).status == status
+
+
+# ------------------------------------------------------------------------- a route without the method leaves the path
+
+ROUTES = """
+from sinchfn import SinchController, post, put
+
+def users(context, request): return "export"
+
+class Anything(SinchController):
+    @post("/<name>")
+    def one(self, *, name): return "posted " + name
+    @post("/<path:rest>")
+    def any(self, *, rest): return "posted " + rest
+    @put("/health")
+    def health(self): return "put"
+    @post("/")
+    def root(self): return "posted"
+
+def setup(runtime):
+    runtime.on_websocket("/stream", lambda ws, request: None, protected=False)
+"""
+
+
+@pytest.mark.parametrize("prefix", ["", "/fn"])
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/health", 200, '{"status":"ok"}'),
+        ("HEAD", "/health", 200, ""),
+        ("GET", "/page.html", 200, "<p>page</p>"),
+        ("GET", "/sub/deep.txt", 200, "deep"),
+        ("GET", "/users", 200, "export"),
+        ("GET", "/", 200, "This function is up"),
+        ("GET", "/stream", 426, "WebSocket"),
+        ("POST", "/page.html", 200, "posted page.html"),
+        ("POST", "/", 200, "posted"),
+        ("PUT", "/health", 200, "put"),
+        ("GET", "/none", 405, "POST"),
+        ("GET", "/none/at/all", 405, "POST"),
+        ("DELETE", "/page.html", 405, "GET, HEAD, OPTIONS, POST"),
+        ("DELETE", "/health", 405, "GET, HEAD"),
+    ],
+)
+def test_a_route_that_does_not_take_the_method_leaves_the_path(
+    make_function: MakeFunction, call: Call, prefix: str, method: str, path: str, status: int, text: str
+):
+    folder = make_function({"function.py": ROUTES, "public/page.html": "<p>page</p>", "public/sub/deep.txt": "deep"})
+    app = Flask("host") if prefix else create_app(folder)
+    if prefix:
+        SinchFunctions(folder).init_app(app, url_prefix=prefix)
+    answer = call(app, method, prefix + path)
+    assert answer.status == status
+    assert text in answer.text
 
 
 def test_head_has_the_headers_of_get_and_no_body(app: Flask, call: Call):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,12 +13,34 @@ from .folders import resolve_inside
 #: The file that is served at the mount's root when no handler is.
 INDEX = "index.html"
 
+#: The one folder with a dot that is served: what RFC 8615 puts there is public (``security.txt``, ACME challenges).
+WELL_KNOWN = ".well-known"
+
+_ONE_RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]{0,4000})-([0-9]{0,4000})\s*", re.IGNORECASE)
+
+
+def single_range(asked: str, size: int) -> str | None:
+    """Return a ``Range`` header of RFC 9110 in a form that Werkzeug answers as the RFC has it.
+
+    :param size: of the file, in bytes.
+    :returns: None if the header is to be ignored: it is malformed, has another unit than bytes, or several ranges.
+    """
+    match = _ONE_RANGE.fullmatch(asked)
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = match.groups()
+    if first:
+        return None if last and int(last) < int(first) else f"bytes={first}-{last}"
+    suffix = int(last)
+    return f"bytes={max(size - suffix, 0)}-"  # with a suffix of 0 behind the end, and so a 416
+
 
 class PublicFiles:
     """Finds files below ``public/``, and nothing else.
 
     Refused, as if it were not there: a path that leaves the folder (``..``, or a link that points out of it), a
-    dotfile or anything in a dotted folder, and whatever is no regular file.
+    dotfile or anything in a dotted folder (but ``.well-known`` right below ``public/``), and whatever is no regular
+    file.
     """
 
     def __init__(self, folder: Path, protected: Iterable[str] = ()) -> None:
@@ -31,7 +54,7 @@ class PublicFiles:
     def find(self, segments: Iterable[str]) -> Path | None:
         """The file at this path, its links resolved; None if there is none to serve."""
         parts = list(segments) or [INDEX]
-        if any(part.startswith(".") or "\0" in part or "\\" in part for part in parts):
+        if _is_dotted(parts) or any("\0" in part or "\\" in part for part in parts):
             return None
         try:
             file = resolve_inside(self.folder, *parts)
@@ -44,7 +67,7 @@ class PublicFiles:
         return any(file.is_relative_to(entry) for entry in self._protected)
 
     def _is_hidden(self, file: Path) -> bool:
-        return any(part.startswith(".") for part in file.relative_to(self.folder).parts)
+        return _is_dotted(file.relative_to(self.folder).parts)
 
     def _existing(self, name: str) -> Path:
         with suppress(ValueError):
@@ -56,3 +79,7 @@ class PublicFiles:
             f'auth names "public/{name}", but there is no such file in {self.folder}.'
             f"{did_you_mean(f'public/{name}', known)}"
         )
+
+
+def _is_dotted(parts: Sequence[str]) -> bool:
+    return any(part.startswith(".") for part in parts[parts[0] == WELL_KNOWN :])
