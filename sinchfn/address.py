@@ -8,8 +8,10 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
 
 from .function import Function
+from .requests import flask_request
 
 Environ = dict[str, Any]
 
@@ -50,7 +52,7 @@ def other_paths(environ: Environ, function: Function) -> list[str]:
 def public_base(environ: Environ, function: Function) -> str:
     """URL of the function's mount as the platform sees it, without a slash at its end.
 
-    :raises BadRequest: it has to be told from the ``Host`` header, and that is no host.
+    :raises BadRequest: it has to be told from the ``Host`` header, and that is no host, or none of ``TRUSTED_HOSTS``.
     """
     public: str | None = function.config["SINCHFN_PUBLIC_URL"]
     if public:
@@ -59,6 +61,9 @@ def public_base(environ: Environ, function: Function) -> str:
     host = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
     if not _HOST.fullmatch(host):
         raise BadRequest("The Host header is not the name of a host.")
+    trusted = flask_request().trusted_hosts
+    if trusted and not host_is_trusted(host, trusted):  # one that a proxy has passed on, which Flask does not look at
+        raise BadRequest("The host that this was sent to is not one of TRUSTED_HOSTS.")
     # The platform calls nothing but https; a scheme of http only says that a proxy in front ended the TLS.
     return f"https://{host}{_quoted(environ.get('SCRIPT_NAME', ''))}{function.url_prefix}"
 

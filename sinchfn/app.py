@@ -13,6 +13,7 @@ from flask.helpers import get_debug_flag
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
+from werkzeug.wsgi import get_host
 
 from .address import proxy_fix
 from .assembly import make_function
@@ -84,8 +85,12 @@ class FunctionApp(Flask):
             super().do_teardown_request(exc)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        if request is None or self.subdomain_matching:
+        if request is None or self.subdomain_matching or self.url_map.host_matching:
             return super().create_url_adapter(request)
+        if (trusted := self.config["TRUSTED_HOSTS"]) is not None:
+            request.trusted_hosts = trusted
+        if request.trusted_hosts is not None:
+            get_host(request.environ, request.trusted_hosts)  # raises the 400 of a host that is none of them
         return cast(MapAdapter, _CatchAllAdapter(self, request))
 
 
@@ -103,7 +108,8 @@ class _CatchAllAdapter:
         rules = [rule for rule in self._app.url_map.iter_rules() if not rule.websocket]
         if len(rules) > len(RULES) or "websocket" in self._request.environ.get("HTTP_UPGRADE", "").lower():
             return self._bound.match(*args, **kwargs)
-        return rules[-1], {"path": self._request.path}
+        path = self._request.path[1:]
+        return (rules[-1], {"path": path}) if path else (rules[0], {})
 
     @cached_property
     def _bound(self) -> MapAdapter:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, has_request_context, request
+from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import BaseConverter, Map, MapAdapter, RequestRedirect, Rule
+
+from .requests import flask_request
+from .views import RouteRules
 
 #: The mount's root, and everything below it.
 RULES = ("/", "/<sinchfn:path>")
@@ -15,7 +21,7 @@ RULES = ("/", "/<sinchfn:path>")
 #: Endpoints of our blueprints.
 _OURS = re.compile(r"sinchfn(_[0-9]+)?\.")
 
-View = Callable[[str], Response]
+View = Callable[..., Response]
 
 
 class AnyPath(BaseConverter):
@@ -38,6 +44,51 @@ class EveryMethod(frozenset[str]):
         return method != "--"
 
 
+class CatchAllRule(Rule):
+    """The catch-all. While a request is at work, it gives way to the rule of the handler that its path leads to.
+
+    It does so as soon as its text is read, which tracers do before any hook or view runs. Only the text is read then:
+    everything else about the two is the same.
+    """
+
+    def __init__(self, string: str, rules: RouteRules | None = None, **options: Any) -> None:
+        self._rules = rules
+        super().__init__(string, **options)
+        self.methods = EveryMethod()  # type: ignore[assignment]  # asked for members and iterated, never changed
+        self.provide_automatic_options = False
+
+    @property
+    def rule(self) -> str:
+        if self._rules is None or not has_request_context():
+            return self._text
+        found = flask_request()
+        if found.url_rule is not self:
+            return self._text
+        found.url_rule = self._rules.of_path(found.method, (found.view_args or {}).get("path", ""))
+        return found.url_rule.rule
+
+    @rule.setter
+    def rule(self, text: str) -> None:
+        self._text = text
+
+
+def add_catch_all(blueprint: Blueprint, view: View, rules: RouteRules) -> None:
+    """Register the view for every path below the blueprint's mount, whatever the method."""
+    blueprint.record(partial(_add_rules, view=view, rules=rules))
+
+
+def _add_rules(state: BlueprintSetupState, view: View, rules: RouteRules) -> None:
+    state.app.url_map.converters.setdefault("sinchfn", AnyPath)
+    # For handshakes too: what Werkzeug answers where there is only a rule for HTTP is a page.
+    for name, is_websocket in (("function", False), ("no_socket", True)):
+        endpoint = f"{state.name}.{name}"
+        state.app.view_functions[endpoint] = view
+        for path in RULES:
+            string = f"{(state.url_prefix or '').rstrip('/')}{path}"
+            options = {"strict_slashes": False, "merge_slashes": False, "subdomain": state.subdomain}
+            state.app.url_map.add(CatchAllRule(string, rules, endpoint=endpoint, websocket=is_websocket, **options))
+
+
 class HostFirst:
     """A function's view in somebody else's app: a path that the host has under another method stays the host's 405.
 
@@ -45,8 +96,6 @@ class HostFirst:
     host's rules are therefore asked once more, without ours. Under a prefix only those rules count that reach into it:
     a host with a rule for any path at all has not thereby got a path of the function's.
     """
-
-    __name__ = "function"  # extensions look for the name that view functions have
 
     def __init__(self, view: View, app: Flask, url_prefix: str) -> None:
         self._view = view

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
 from flask import Blueprint, Flask
 
 from .assembly import make_function
-from .catchall import RULES, AnyPath, EveryMethod, HostFirst, View
-from .controllers.decorators import METHODS
+from .catchall import HostFirst, add_catch_all
 from .errors import FunctionError
 from .function import Function
 from .redaction import Redaction
 from .services.logs import strike_out
 from .startup import settings_ahead, without_secrets
 from .view import FunctionView
+from .views import RouteRules, view_function
 
 _log = logging.getLogger("sinchfn")
 
@@ -71,43 +71,23 @@ def mount(app: Flask, function: Function) -> None:
             f"Two functions are mounted at {function.url_prefix or '/'}: give one of them another url_prefix."
         )
     name = "sinchfn" if not mounted else f"sinchfn_{len(mounted) + 1}"
-    app.url_map.converters.setdefault("sinchfn", AnyPath)
     mounted.append(function)
     app.register_blueprint(_blueprint(name, app, function))
-    for endpoint in ("function", "no_socket"):
-        for rule in app.url_map.iter_rules(f"{name}.{endpoint}"):
-            rule.methods = EveryMethod()  # type: ignore[assignment]  # asked for members and iterated, never changed
     function.lifecycle.bind(function)
     log_start(function)
 
 
 def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
     blueprint = Blueprint(name, __name__, url_prefix=function.url_prefix or None)
-    view = FunctionView(app, function)
-    endpoint = HostFirst(view, app, function.url_prefix) if function.embedded else view
+    rules = RouteRules(function, f"{name}.function")
+    view = FunctionView(app, function, rules)
+    answer = HostFirst(view, app, function.url_prefix) if function.embedded else view
     if function.sockets:
         from .websockets import mount_sockets  # with it comes a lot that a function without sockets has no use for
 
         mount_sockets(app, function, blueprint)  # first, for one may be at the root
-    _add_rules(blueprint, "function", endpoint, METHODS)
-    # For handshakes too: what Werkzeug answers where there is only a rule for HTTP is a page.
-    _add_rules(blueprint, "no_socket", endpoint, ("GET",), websocket=True)
+    add_catch_all(blueprint, view_function(answer, name, "function"), rules)
     return blueprint
-
-
-def _add_rules(blueprint: Blueprint, name: str, endpoint: View, methods: Sequence[str], **options: bool) -> None:
-    """The catch-all. (Its methods become all there are in :func:`mount`.)"""
-    for rule in RULES:
-        blueprint.add_url_rule(
-            rule,
-            name,
-            endpoint,
-            methods=methods,
-            provide_automatic_options=False,
-            strict_slashes=False,
-            merge_slashes=False,
-            **options,
-        )
 
 
 def log_start(function: Function) -> None:

@@ -21,6 +21,7 @@ from .requests import Incoming, flask_request
 from .responses import HTML, error_response, json_response, make_response
 from .routing import UNREADABLE, route, segments_of
 from .services.public import single_range
+from .views import RouteRules
 
 _log = logging.getLogger("sinchfn")
 
@@ -31,11 +32,10 @@ READING = ("GET", "HEAD")
 class FunctionView:
     """Answers every request below one function's mount."""
 
-    __name__ = "function"  # extensions look for the name that view functions have
-
-    def __init__(self, app: Flask, function: Function) -> None:
+    def __init__(self, app: Flask, function: Function, rules: RouteRules) -> None:
         self.app = app
         self.function = function
+        self.rules = rules
         self._limit: int = function.config["SINCHFN_MAX_BODY"]
 
     def __call__(self, path: str = "") -> Response:
@@ -50,6 +50,7 @@ class FunctionView:
                 if found.is_left
                 else self._not_allowed(incoming, found.allow)
             )
+        incoming.request.url_rule = self.rules.of_route(found)
         if found.export.takes_large_bodies:
             incoming.allow(self.function.limit_of(found.export), spooled=True)
         return run(Invocation(self.app, self.function, found.export, incoming, found))

@@ -36,6 +36,7 @@ from .sockets import (
     check_origin,
     take_over,
 )
+from .views import view_function
 from .voice.streams import TOKEN_LIFETIME, StreamToken, TokenError, read_token, token_in, without_token
 
 _log = logging.getLogger("sinchfn")
@@ -55,8 +56,9 @@ def mount_sockets(app: Flask, function: Function, blueprint: Blueprint) -> None:
     for number, socket in enumerate(function.sockets):
         view = SocketView(app, function, socket, slots)
         try:
-            register = sock.route(socket.path, blueprint, endpoint=f"socket_{number}", strict_slashes=False)
-            register(view)
+            endpoint = f"socket_{number}"
+            register = sock.route(socket.path, blueprint, endpoint=endpoint, strict_slashes=False)
+            register(view_function(view, blueprint.name, endpoint))
         except ValueError as error:
             raise FunctionError(f'runtime.on_websocket("{socket.path}"): {error}') from None
 

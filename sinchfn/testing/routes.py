@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from flask import Flask
@@ -38,12 +39,16 @@ def socket_view(app: Flask, environ: dict[str, Any]) -> tuple[SocketView, dict[s
         endpoint, variables = adapter.match()
     except HTTPException:
         endpoint, variables = "", {}
-    view = app.view_functions.get(endpoint)
-    if isinstance(view, SocketView):
+    view = getattr(inspect.unwrap(app.view_functions.get(endpoint, _no_view)), "__self__", None)
+    if isinstance(view, SocketView):  # also where an extension has wrapped its function
         return view, dict(variables)
     paths = [function.url_prefix + socket.path for function in functions_of(app) for socket in function.sockets]
     there = f"There are: {', '.join(paths)}." if paths else "There are none: runtime.on_websocket(path, fn) makes one."
     raise LookupError(f"The app has no socket at {environ['PATH_INFO']}. {there}")
+
+
+def _no_view() -> None:
+    """Stands for the view of a path that has none."""
 
 
 def functions_of(app: Flask) -> list[Function]:
