@@ -152,6 +152,8 @@ if TYPE_CHECKING:
     from .voice.media_stream import MediaStream, StreamFull
     from .voice.stream_connect import StreamConnect
 
+__version__ = "0.1.0"
+
 #: Module -> the names in it that most functions do not need: imported when they are asked for.
 _LATE = {
     ".agents": (
@@ -230,6 +232,10 @@ def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(import_module(_MODULE_OF[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
 
 
 __all__ = [

@@ -22,6 +22,7 @@ from flask.cli import FlaskGroup
 from flask.helpers import get_debug_flag
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, make_server, run_simple
 
+from . import __version__
 from .app import begin_log, build_app, create_app
 from .assembly import make_function
 from .config import DEFAULT, ENVIRONMENT, LOCATION, FunctionConfig, load_config, read_config
@@ -72,7 +73,7 @@ class _Commands(FlaskGroup):
 
 
 @click.group(cls=_Commands, create_app=create_app, add_version_option=False, load_dotenv=False)
-@click.version_option(package_name="sinchfn", message="%(prog)s %(version)s")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Run communication functions: voice callbacks, webhooks and HTTP endpoints out of one function.py."""
 
