@@ -34,7 +34,7 @@ from .jsontext import loads
 from .lifecycle import AT_EXIT, start_all, stop_all
 from .loading import default_source, load_function
 from .protection import MAKE
-from .redaction import Redaction, one_line
+from .redaction import Redaction, brief, one_line
 from .requests import request_id_of
 from .services.logs import set_up_logging
 from .services.shared import check_services
@@ -265,7 +265,12 @@ class _RequestHandler(WSGIRequestHandler):
             level = logging.WARNING if status >= 400 else logging.INFO
             fields = {"request_id": request_id_of(environ)}
             _log.log(
-                level, "%s %s %s", self.command, without_token(self.path), status or code, extra={"sinchfn": fields}
+                level,
+                "%s %s %s",
+                brief(str(self.command)),
+                brief(without_token(self.path)),
+                status or code,
+                extra={"sinchfn": fields},
             )
 
 

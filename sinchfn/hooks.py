@@ -20,7 +20,7 @@ from .function import Function, Hook
 from .invocation import LOGGED_KEY, Invocation
 from .lifecycle import RETRY
 from .parsing import parse_payload
-from .redaction import one_line
+from .redaction import MOST_OF_REASON, brief
 from .services.logs import bound_to, request_fields
 from .services.usage import UsageRecord
 from .signals import usage_recorded
@@ -126,14 +126,14 @@ def _usage_of(invocation: Invocation) -> UsageRecord:
         function=invocation.function.name,
         handler=invocation.handler_name,
         kind=invocation.export.kind.value,
-        method=invocation.incoming.method,
-        path=invocation.function.redact(invocation.incoming.called),
+        method=brief(invocation.incoming.method),
+        path=brief(invocation.function.redact(invocation.incoming.called)),
         status=invocation.status,
         outcome=invocation.outcome,
         duration_ms=round(invocation.milliseconds, 3),
         request_bytes=invocation.request_bytes,
         response_bytes=invocation.response_bytes,
-        call_id=invocation.call_id,
+        call_id=None if invocation.call_id is None else brief(invocation.call_id),
         stream=invocation.stream,
     )
 
@@ -160,9 +160,8 @@ def _log_line(invocation: Invocation) -> None:
     if not _request_log.isEnabledFor(level):
         return
     message = f"{usage.method} {usage.path} {usage.status} {usage.duration_ms:.1f} ms{OUTCOMES.get(usage.outcome, '')}"
-    if invocation.refusal:
-        message = f"{message}: {invocation.refusal}"
-    message = one_line(message)  # here, for a host's own formatter would not
+    if invocation.refusal:  # escaped here, because the formatter of a host would not
+        message = f"{message}: {brief(invocation.function.redact(str(invocation.refusal)), MOST_OF_REASON)}"
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
     record = logging.LogRecord(_request_log.name, level, __file__, 0, message, None, None)
     record.as_json = usage.to_json().replace('"time":', '"started":', 1)  # the time of a line is when it is written

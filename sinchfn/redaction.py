@@ -32,6 +32,11 @@ LEAST_WITHIN = 8
 #: than LEAST_WITHIN digits: ``MAX_TOKENS=4096``, ``KEY_SIZE=2048``.
 ORDINARY = frozenset(("true", "false", "none", "null", "auto", "default", "enabled", "disabled", "always", "never"))
 
+#: The longest part of a request in a log line or a usage record, in characters.
+MOST_OF_REQUEST = 200
+#: The longest reason why a request was refused, in its log line: one of our sentences may quote several parts.
+MOST_OF_REASON = 500
+
 #: What stands in the place of a secret.
 MASK = "***"
 
@@ -136,6 +141,15 @@ def _by_itself(form: str) -> re.Pattern[str]:
 def one_line(text: str) -> str:
     """`text` with control characters escaped, so that what a caller sent cannot write a log line of its own."""
     return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def brief(text: str, most: int = MOST_OF_REQUEST) -> str:
+    """What a caller sent, for a log line or a record: escaped as by :func:`one_line`, and cut to `most` characters.
+
+    Strike secrets out first: half a secret is not found.
+    """
+    line = one_line(text[: most + 1])
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _bytes_of(text: str) -> bytes:

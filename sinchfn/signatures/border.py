@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ..credentials import decode_secret, encode_secret
 from ..errors import SignatureError
+from ..redaction import brief
 
 #: Names of headers in lower case -> their values as WSGI has them.
 Headers = Mapping[str, str]
@@ -110,7 +111,7 @@ def check_age(what: str, age: float, *, back: float, ahead: float) -> None:
 
 def quoted(text: str) -> str:
     """A text of the request for a log line: escaped, cut."""
-    return '"' + repr(text[:200])[1:-1] + '"'
+    return f'"{brief(repr(text)[1:-1])}"'
 
 
 class Key:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...redaction import MASK
+from ...redaction import MASK, brief
 
 if TYPE_CHECKING:
     from ...exports import Export
@@ -68,7 +68,7 @@ def request_fields(request: RequestFields) -> dict[str, Any]:
         "kind": request.export.kind.value,
     }
     if request.call_id is not None:
-        fields["call_id"] = request.call_id
+        fields["call_id"] = brief(request.call_id)
     return fields
 
 
