@@ -183,14 +183,23 @@ def closed_warnings(basic: BasicAuth, gated: frozenset[str], entries: Entries) -
     ]
 
 
-def open_sockets(sockets: tuple[DeclaredSocket, ...], key: bytes | None, config: FunctionConfig) -> list[str]:
-    """A warning for protected sockets that nothing protects, as there is no secret to sign their tokens with.
+#: What to say of stream tokens when each worker process remembers for itself which ones were used.
+REUSABLE_TOKENS = (
+    "a stream URL lets in once per worker process, not once: which URLs were used is remembered in the cache, and with "
+    "SINCHFN_CACHE_URL=memory: each process has its own. Set it to sqlite:data/cache.db or redis://."
+)
 
-    :raises ConfigError: the same, in production.
+
+def open_sockets(sockets: tuple[DeclaredSocket, ...], key: bytes | None, config: FunctionConfig) -> list[str]:
+    """A warning for protected sockets whose tokens cannot be signed, or are good for more than one use.
+
+    :raises ConfigError: they cannot be signed, in production.
     """
     paths = ", ".join(socket.path for socket in sockets if socket.is_protected)
-    if key is not None or not paths:
+    if not paths:
         return []
+    if key is not None:
+        return [] if config.is_development or shares_cache(config) else [f"{paths}: {REUSABLE_TOKENS}"]
     if config.is_development:
         return [
             f"Anybody who knows the URL can connect to {paths}: there is no secret to sign the tokens of streams with. "

@@ -17,11 +17,13 @@ from .exports import Export, Kind
 from .function import Function
 from .hooks import refuse_unstarted
 from .invocation import LOGGED_KEY, Invocation
+from .protection import REUSABLE_TOKENS
 from .redaction import one_line
 from .requests import Incoming, flask_request
 from .responses import error_response
 from .runtime import DeclaredSocket
 from .services.logs import bound_to
+from .services.shared import shares_cache
 from .sock import FunctionSock
 from .socket_run import SocketRun, conclude
 from .sockets import (
@@ -73,6 +75,7 @@ class SocketView:
         self._mount = function.url_prefix
         self._socket = socket
         self._slots = slots
+        self._is_reuse_told = False
         self._export = Export(socket.name, Kind.WEBSOCKET, shown_path=socket.path)
         origins: str | None = function.config["SINCHFN_WS_ORIGINS"]
         self._origins = origins.split(",") if origins else []
@@ -115,7 +118,7 @@ class SocketView:
             raise ServiceUnavailable("No more sockets can be opened here at the moment.", retry_after=TRY_AGAIN)
         try:
             if claims is not None:
-                self._use_up(claims)
+                self._use_up(claims, environ)
             return _taken_over(environ), None if claims is None else claims.call_id
         except BaseException:
             self._slots.give_back()
@@ -142,10 +145,14 @@ class SocketView:
         except TokenError as error:
             raise self._forbidden(str(error)) from None
 
-    def _use_up(self, token: StreamToken) -> None:
+    def _use_up(self, token: StreamToken, environ: dict[str, Any]) -> None:
         """
         :raises HTTPException: it was used before, or that cannot be told.
         """
+        config = self.function.config
+        # In production the start has said it. In development there may be one process only: the server knows.
+        if config.is_development and environ.get("wsgi.multiprocess") and not shares_cache(config):
+            self._warn_of_reuse()
         try:
             # Remembered for longer than any token holds: when its use is forgotten, it has expired.
             is_first = self.function.services.claims.use_up(f"stream/{token.once}", 2 * TOKEN_LIFETIME)
@@ -154,6 +161,11 @@ class SocketView:
             raise ServiceUnavailable("Whether this URL was used cannot be told.", retry_after=TRY_AGAIN) from None
         if not is_first:
             raise self._forbidden("the token was used before")
+
+    def _warn_of_reuse(self) -> None:
+        if not self._is_reuse_told:
+            self._is_reuse_told = True
+            _log.warning("%s: %s", self._socket.path, REUSABLE_TOKENS)
 
     def _forbidden(self, why: str) -> Forbidden:
         _log.warning("A socket was refused: %s.", one_line(self.function.redact(why))[:300])

@@ -938,6 +938,27 @@ def test_without_a_secret_development_serves_and_warns(tmp_path: Path) -> None:
         assert "no secret to sign the tokens" in server.log
 
 
+@pytest.mark.parametrize("environment", ["development", "production"])
+def test_workers_that_share_no_cache_are_told_that_a_url_lets_in_more_than_once(
+    tmp_path: Path, environment: str
+) -> None:
+    env = {"SINCHFN_ENV": environment, "SINCHFN_CACHE_URL": "memory:", "SINCHFN_STREAM_SECRET": STREAM_SECRET}
+    with gunicorn(tmp_path, TOKENS, GUNICORN_CMD_ARGS="-w 2", WEBHOOK_PROTECTION="never", **env) as server:
+        with opened(server.port, f"/stream?token={token('/stream')}"):
+            pass
+        until(lambda: "a stream URL lets in once per worker process" in server.log)
+        assert "SINCHFN_CACHE_URL=memory:" in server.log
+
+
+@pytest.mark.parametrize(("environment", "cache"), [("development", "memory:"), ("production", "sqlite:cache.db")])
+def test_one_process_or_a_shared_cache_is_not_warned_of(tmp_path: Path, environment: str, cache: str) -> None:
+    env = {"SINCHFN_ENV": environment, "SINCHFN_CACHE_URL": cache, "SINCHFN_STREAM_SECRET": STREAM_SECRET}
+    with gunicorn(tmp_path, TOKENS, WEBHOOK_PROTECTION="never", **env) as server:
+        url = f"/stream?token={token('/stream')}"
+        assert [status_of(server.port, url) for _ in range(2)] == [101, 403]
+        assert "once per worker process" not in server.log
+
+
 def test_without_a_secret_production_refuses_to_start(tmp_path: Path) -> None:
     write_function(tmp_path, TOKENS)
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-b", "127.0.0.1:0"]
