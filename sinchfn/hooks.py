@@ -163,7 +163,7 @@ def _log_line(invocation: Invocation) -> None:
     if invocation.refusal:  # escaped here, because the formatter of a host would not
         message = f"{message}: {brief(invocation.function.redact(str(invocation.refusal)), MOST_OF_REASON)}"
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
-    record = logging.LogRecord(_request_log.name, level, __file__, 0, message, None, None)
+    record = logging.getLogRecordFactory()(_request_log.name, level, __file__, 0, message, None, None)
     record.as_json = usage.to_json().replace('"time":', '"started":', 1)  # the time of a line is when it is written
     record.sinchfn = request_fields(invocation)
     _request_log.handle(record)

@@ -107,10 +107,11 @@ class JsonFormatter(PlatformFormatter):
 
 
 def _joined(record: logging.LogRecord, written: str) -> str:
-    """Head and message, and behind them a JSON object that is written already."""
+    """Head and message, and behind them a JSON object that is written already, and what others put on the record."""
     message = encode_basestring_ascii(record.getMessage())
     head = f'"time":"{_moment(record)}","level":"{record.levelname}","logger":"{record.name}"'
-    return f'{{{head},"message":{message},{written[1:]}'
+    extras = extras_of(record)
+    return f'{{{head},"message":{message},{written[1:-1]}{f",{_encode(extras)[1:]}" if extras else "}"}'
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

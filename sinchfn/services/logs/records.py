@@ -116,7 +116,7 @@ def free_names(extra: Mapping[Any, Any]) -> dict[str, Any]:
 def extras_of(record: logging.LogRecord) -> dict[str, Any]:
     """What came as ``extra=`` of the log call, as JSON values."""
     given = vars(record)
-    if len(given) == _FEWEST + ("sinchfn" in given):  # quicker than to compare the names
+    if len(given) == _FEWEST + ("sinchfn" in given) + ("as_json" in given):  # quicker than to compare the names
         return {}
     return free_names({name: _plain(given[name], MAX_DEPTH) for name in given.keys() - STANDARD})
 
