@@ -146,6 +146,7 @@ if TYPE_CHECKING:
     )
     from .services.assets import Assets
     from .services.cache import Cache
+    from .services.sdk import ConversationClient, NumbersClient, SmsClient, VoiceV2Client
     from .services.storage import Storage
     from .sockets import SocketStatistics, WebSocket
     from .voice.client import VoiceClient
@@ -219,6 +220,7 @@ _LATE = {
     ),
     ".services.assets": ("Assets",),
     ".services.cache": ("Cache",),
+    ".services.sdk": ("ConversationClient", "NumbersClient", "SmsClient", "VoiceV2Client"),
     ".services.storage": ("Storage",),
     ".sockets": ("SocketStatistics", "WebSocket"),
     ".voice.client": ("VoiceClient",),
@@ -262,6 +264,7 @@ __all__ = [
     "ContactIdentitiesDuplicationEvent",
     "ContactMergeEvent",
     "ContactUpdateEvent",
+    "ConversationClient",
     "ConversationDeleteEvent",
     "ConversationEvent",
     "ConversationInit",
@@ -297,6 +300,7 @@ __all__ = [
     "MessageSubmitEvent",
     "Middleware",
     "NotifyRequest",
+    "NumbersClient",
     "OptInEvent",
     "OptOutEvent",
     "PieRequest",
@@ -318,6 +322,7 @@ __all__ = [
     "SinchfnError",
     "SipOptions",
     "SmartConversationsEvent",
+    "SmsClient",
     "SocketStatistics",
     "StartupError",
     "Storage",
@@ -331,6 +336,7 @@ __all__ = [
     "UsageRecord",
     "VoiceApiError",
     "VoiceClient",
+    "VoiceV2Client",
     "WebSocket",
     "accepted",
     "bad_request",

@@ -130,8 +130,12 @@ class FunctionContext:
         Commit what is to stay, by ``connection.commit()`` or ``with connection:``. What is not committed when the
         request ends is rolled back, and the connection is closed.
 
+        A test that overrides ``sqlite3.Connection`` has its own connection here, which is not closed.
+
         :raises DatabaseError: the file cannot be opened, or the request has ended.
         """
+        if (other := self._services.overridden_connection) is not None:
+            return other
         with self._lock:
             if self._is_over:
                 raise DatabaseError(
@@ -151,7 +155,7 @@ class FunctionContext:
     @property
     def voice(self) -> Voice:
         """``voice.v1``: callouts, calls and conferences; ``voice.v2``: the official SDK. None without credentials."""
-        return self._services.clients.voice
+        return self._services.voice
 
     @property
     def conversation(self) -> Any:
@@ -159,17 +163,17 @@ class FunctionContext:
 
         :raises ExtraError: they are set, and the extra ``sdk`` is not installed. The same holds for the next two.
         """
-        return self._services.clients.conversation
+        return self._services.conversation
 
     @property
     def sms(self) -> Any:
         """The SMS API of the official SDK; None unless ``PROJECT_ID*`` and ``SMS_SERVICE_PLAN_ID`` are set."""
-        return self._services.clients.sms
+        return self._services.sms
 
     @property
     def numbers(self) -> Any:
         """The Numbers API of the official SDK; None unless ``PROJECT_ID*`` are set and ``ENABLE_NUMBERS_API`` is."""
-        return self._services.clients.numbers
+        return self._services.numbers
 
     def _end(self, error: BaseException | None = None) -> None:
         """The request is over: nothing that was opened for it stays open.

@@ -200,8 +200,9 @@ def check_nothing(names: dict[str, Any]) -> None:
 #: A line of each block that is a script, and what is true behind it.
 SCRIPTS: dict[str, Callable[[dict[str, Any]], None]] = {
     "SinchFunctions(": check_shop,
-    "services.override(": check_override,
-    "test_client()": check_nothing,
+    "FakeCache()": check_override,
+    "FakeConversation()": check_nothing,
+    'create_app("examples/ivr"': check_nothing,
     "open_socket(app": check_nothing,
 }
 

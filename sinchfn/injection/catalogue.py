@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import did_you_mean
 from .keys import is_union, name_of
-from .overrides import Overrides
+from .overrides import Override, Overrides
 from .recipes import Recipe, ServiceKind
 from .resolver import Resolver
 
@@ -19,11 +19,16 @@ class Catalogue:
     """Recipes, the owner's own services, and overrides."""
 
     def __init__(
-        self, builtin: Builtin, builtin_names: Collection[str], own: tuple[type, ...], hints: Mapping[str, str]
+        self,
+        builtin: Builtin,
+        builtin_names: Collection[str],
+        own: tuple[type, ...],
+        hints: Mapping[str, str],
+        at_end: Callable[[Override[Any]], None],
     ) -> None:
         self.builtin = builtin
         self.recipes: dict[Any, Recipe] = {}
-        self.overrides = Overrides()
+        self.overrides = Overrides(at_end)
         self._builtin_names = builtin_names
         self._own = (Resolver, *own)
         self._hints = hints

@@ -63,7 +63,14 @@ class ServiceContainer(Resolver, Forkable):
         :param builtin_names: the names of their types, for messages.
         :param hints: name of a type -> what to do if it is missing, where that is not to register it.
         """
-        self._catalogue = Catalogue(builtin, builtin_names, (ServiceContainer,), hints or {})
+        own = weakref.WeakMethod(self._end_layers)  # not itself: it would keep this alive in a circle
+        self._catalogue = Catalogue(
+            builtin,
+            builtin_names,
+            (ServiceContainer,),
+            hints or {},
+            lambda entry: end(entry) if (end := own()) else None,
+        )
         self._overrides = self._catalogue.overrides
         self._makings = Makings()
         self._locator = Locator(self._makings.carry_out)
@@ -72,7 +79,9 @@ class ServiceContainer(Resolver, Forkable):
 
     def _start(self) -> None:
         self._process = Lifetime(OF_PROCESS, self._makings, self._locator)
-        weakref.finalize(self, self._process.close)
+        #: Overrides -> the singletons that were made with them.
+        self._layers: dict[frozenset[Override[Any]], Lifetime] = {}
+        weakref.finalize(self, _close_all, self._layers, self._process)
 
     def add_singleton(self, service: Key[Any], factory: Callable[..., Any] | None = None) -> None:
         """Make one per process, when it is first wanted, and close it at shutdown.
@@ -102,7 +111,7 @@ class ServiceContainer(Resolver, Forkable):
 
     def _register(self, recipe: Recipe) -> None:
         with self._makings.lock:
-            if recipe.key in self._process:
+            if any(recipe.key in lifetime for lifetime in (self._process, *self._layers.values())):
                 raise FunctionError(
                     f"{recipe.name} cannot be registered any more: it was made already, and others may have it. "
                     f"Register it before it is used; for tests there is services.override({recipe.name}, ...)."
@@ -113,8 +122,10 @@ class ServiceContainer(Resolver, Forkable):
         """Let `value` stand for a service from now on, whether it is registered or not, was made or not.
 
         In tests: ``services.override(Db, FakeDb())`` for good, or ``with services.override(Db, FakeDb()) as db:``. It
-        goes before everything else, also the request's values. Services that were made with another one keep that;
-        those that are made with it keep it. Neither it nor what it stands for is closed because of it.
+        goes before everything else, also the request's values. Singletons that need the service, or need one that does,
+        are made again while it is in force, and closed when it ends; those that were made before wait until then, and
+        are there again. A scoped service keeps what it was made with. Neither `value` nor what it stands for is closed
+        because of it. It holds for all threads: let the requests of other threads end before the block does.
 
         :raises FunctionError: `service` is no type, or not the one that is registered under its name: the modules of a
             function are loaded anew for each app, and a test that imports one by itself has classes of its own.
@@ -180,13 +191,13 @@ class ServiceContainer(Resolver, Forkable):
 
         It happens by itself when the process ends, or nobody has the registry any more.
         """
-        self._process.close()
+        _close_all(self._layers, self._process)
 
     def _find(self, key: Any) -> Any:
         value = self._overrides.in_force.get(key, MISSING)
         if value is MISSING:
             return self._find_for(self, key)
-        self._makings.take(value)
+        self._makings.take(key, value)
         return value
 
     def _find_for(self, resolver: Resolver, key: Any) -> Any:
@@ -195,11 +206,50 @@ class ServiceContainer(Resolver, Forkable):
         if recipe is None:
             value = self._own(resolver, key)
         elif recipe.kind is ServiceKind.SINGLETON:
-            value = self._process.get(recipe, self)
+            value = self._lifetime_of(recipe).get(recipe, self)
         else:
             value = recipe.value if recipe.kind is ServiceKind.VALUE else resolver._scoped(recipe)
-        self._makings.take(value)
+        self._makings.take(key, value)
         return value
+
+    def _lifetime_of(self, recipe: Recipe) -> Lifetime:
+        """What keeps a singleton: the process, unless it was made with overrides, or would be."""
+        if not self._overrides.in_force:
+            return self._process
+        with_them = self._overrides.affecting(self._needs(recipe.key))
+        if not with_them:
+            return self._process
+        with self._makings.lock:
+            made = self._layers.get(with_them)
+            if made is None:
+                made = self._layers[with_them] = Lifetime(OF_PROCESS, self._makings, self._locator)
+            return made
+
+    def _needs(self, key: Any) -> Collection[Any]:
+        """All that a singleton needs, directly or not. What only its factory knows counts as everything."""
+        found: set[Any] = set()
+        ways = [key]
+        while ways:
+            recipe = self._catalogue.recipes.get(ways.pop())
+            if recipe is None or recipe.factory is None:
+                continue
+            asked = self._process.asked.get(recipe.key)
+            if asked is None:
+                if not isinstance(recipe.factory, type):
+                    return self._overrides.in_force
+                asked = {parameter.key for parameter in recipe.plan.parameters}
+                if Resolver in asked or ServiceContainer in asked:
+                    return self._overrides.in_force
+            ways += asked - found
+            found |= asked
+        return found
+
+    def _end_layers(self, entry: Override[Any]) -> None:
+        """Close what was made with an override that has ended."""
+        with self._makings.lock:
+            over = [self._layers.pop(layer) for layer in list(self._layers) if entry in layer]
+        for lifetime in over:
+            lifetime.close()
 
     def _own(self, resolver: Resolver, key: Any) -> Any:
         if key is Resolver:
@@ -246,11 +296,17 @@ class ServiceContainer(Resolver, Forkable):
         self._makings.lock = threading.Lock()
         self._overrides.lock = threading.Lock()
         if self._locator.is_loaded:
-            self._process.bequeath()
+            for lifetime in (*self._layers.values(), self._process):
+                lifetime.bequeath()
             self._start()
 
     def __repr__(self) -> str:
         return f"<ServiceContainer: {', '.join(self.registered) or 'nothing registered'}>"
+
+
+def _close_all(layers: dict[frozenset[Override[Any]], Lifetime], process: Lifetime) -> None:
+    for lifetime in (*layers.values(), process):
+        lifetime.close()
 
 
 def _raise(faults: list[str]) -> None:

@@ -38,6 +38,8 @@ class Lifetime:
         self._process = process
         self._values: dict[Any, Any] = {}
         self._in_progress: dict[Any, Making] = {}
+        #: Service -> what was asked for while it was made.
+        self.asked: dict[Any, set[Any]] = {}
         self._container: Container | None = None
         self._ending = Ending(is_strict=process is not None)
         self._is_over = False
@@ -122,6 +124,7 @@ class Lifetime:
         with self._makings.lock:
             if not self._is_over:
                 self._values[making.recipe.key] = value
+                self.asked[making.recipe.key] = making.asked
                 del self._in_progress[making.recipe.key]
                 return
         self._ending.error = refusal = too_late(making.recipe.name, self._name)

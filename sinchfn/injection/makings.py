@@ -19,6 +19,7 @@ class Making:
     """One service that is being made."""
 
     __slots__ = (
+        "asked",
         "container",
         "done",
         "ending",
@@ -41,8 +42,9 @@ class Making:
         self.thread = threading.get_ident()
         #: What has to be made before it.
         self.needs: list[Making] = []
-        #: What was asked for while it was made.
+        #: What was asked for while it was made: the services, and what they are asked for by.
         self.taken: list[Any] = []
+        self.asked: set[Any] = set()
         self.held: Held | None = None
         #: How many threads wait for it, and what they are told if it comes to nothing.
         self.waiting = 0
@@ -73,11 +75,12 @@ class Makings:
         #: What is being made in this context. Not per thread: an async factory may run in a thread of its own.
         self.current: ContextVar[Making | None] = ContextVar("sinchfn_making", default=None)
 
-    def take(self, value: Any) -> None:
+    def take(self, key: Any, value: Any) -> None:
         """Note that `value` went into what is being made here, if anything is."""
         making = self.current.get()
         if making is not None:
             making.taken.append(value)
+            making.asked.add(key)
 
     def carry_out(self) -> Held:
         """Make what is to be made in this context."""

@@ -38,7 +38,7 @@ class Scope(Resolver):
             value = self._given.get(key, MISSING)
         if value is MISSING:
             return self._registry._find_for(self, key)
-        self._registry._makings.take(value)
+        self._registry._makings.take(key, value)
         return value
 
     def _scoped(self, recipe: Recipe) -> Any:

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from ..config import FunctionConfig
 from ..voice.client import VoiceClient
@@ -41,8 +41,21 @@ class Clients:
     def __init__(self, config: FunctionConfig) -> None:
         self._config = config
         self._by_process: dict[int, _Made] = {}
-        #: ``voice.v1`` and ``voice.v2``.
-        self.voice = Voice(self)
+
+    @property
+    def voice(self) -> Voice:
+        """``voice.v1`` and ``voice.v2``."""
+        return Voice(self)
+
+    @property
+    def voice_client(self) -> VoiceClient | None:
+        """The client of the Voice application."""
+        return self._mine.get("v1", lambda: make_voice_client(self._config)) if self.has("voice.v1") else None
+
+    @property
+    def voice_v2(self) -> Any:
+        """The Voice API v2."""
+        return self._sdk.voice.v2 if self.has("voice.v2") else None
 
     @property
     def conversation(self) -> Any:
@@ -50,17 +63,17 @@ class Clients:
 
         ``CONVERSATION_APP_ID`` is not sent by itself: give it as ``app_id`` where a method asks for one.
         """
-        return self._sdk.conversation if self._is_there("conversation") else None
+        return self._sdk.conversation if self.has("conversation") else None
 
     @property
     def sms(self) -> Any:
         """The SMS API, in the region ``SMS_REGION`` (default ``us``)."""
-        return self._sdk.sms if self._is_there("sms") else None
+        return self._sdk.sms if self.has("sms") else None
 
     @property
     def numbers(self) -> Any:
         """The Numbers API."""
-        return self._sdk.numbers if self._is_there("numbers") else None
+        return self._sdk.numbers if self.has("numbers") else None
 
     def close(self) -> None:
         """Close what was opened. The clients can be asked for again."""
@@ -68,11 +81,9 @@ class Clients:
         if mine is not None:
             mine.close()
 
-    def _is_there(self, client: str) -> bool:
+    def has(self, client: str) -> bool:
+        """Return True if the variables of this client are set; it is not made."""
         return all(self._config[variable] for variable in NEEDED[client])
-
-    def _voice_v1(self) -> VoiceClient | None:
-        return self._mine.get("v1", lambda: make_voice_client(self._config)) if self._is_there("voice.v1") else None
 
     @property
     def _sdk(self) -> Any:
@@ -90,8 +101,17 @@ class Clients:
         return mine
 
     def __repr__(self) -> str:
-        there = [client for client in NEEDED if self._is_there(client)]
+        there = [client for client in NEEDED if self.has(client)]
         return f"<Clients of {self._config.function_name}: {', '.join(there) or 'none'}>"
+
+
+class VoiceClients(Protocol):
+    """Where the two clients of the Voice API come from."""
+
+    @property
+    def voice_client(self) -> VoiceClient | None: ...
+    @property
+    def voice_v2(self) -> Any: ...
 
 
 class Voice:
@@ -99,18 +119,18 @@ class Voice:
 
     __slots__ = ("_clients",)
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: VoiceClients) -> None:
         self._clients = clients
 
     @property
     def v1(self) -> VoiceClient | None:
         """Callouts, calls and conferences of the Voice application; None unless its key and secret are set."""
-        return self._clients._voice_v1()
+        return self._clients.voice_client
 
     @property
     def v2(self) -> Any:
         """Voice v2 of the official package; None unless ``PROJECT_ID`` and its key and secret are set."""
-        return self._clients._sdk.voice.v2 if self._clients._is_there("voice.v2") else None
+        return self._clients.voice_v2
 
     def __repr__(self) -> str:
         return f"<Voice of {self._clients!r}>"

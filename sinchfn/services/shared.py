@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .assets import Assets
     from .cache import Cache
     from .claims import Claims
-    from .clients import Clients
+    from .clients import Clients, Voice
     from .storage import Storage
 
 _log = logging.getLogger("sinchfn")
@@ -52,14 +52,26 @@ OFFERED: Mapping[tuple[str, str], str] = MappingProxyType(
         ("sinchfn.services.storage.contract", "Storage"): "storage",
         ("sinchfn.services.assets", "Assets"): "assets",
         ("sinchfn.voice.client.voice_client", "VoiceClient"): "voice_client",
+        ("sinchfn.services.sdk", "VoiceV2Client"): "voice_v2",
+        ("sinchfn.services.sdk", "ConversationClient"): "conversation",
+        ("sinchfn.services.sdk", "SmsClient"): "sms",
+        ("sinchfn.services.sdk", "NumbersClient"): "numbers",
         ("sinchfn.config.function_config", "FunctionConfig"): "config",
         ("logging", "Logger"): "logger",
     }
 )
 
 
-#: What to do about a `VoiceClient` that is not there.
-NO_VOICE = "Set VOICE_APPLICATION_KEY and VOICE_APPLICATION_SECRET, or write VoiceClient | None."
+#: Service -> the name of its client, of those that are there only when their variables are set.
+CLIENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "voice_client": "voice.v1",
+        "voice_v2": "voice.v2",
+        "conversation": "conversation",
+        "sms": "sms",
+        "numbers": "numbers",
+    }
+)
 
 
 class Services(ServiceContainer):
@@ -77,8 +89,12 @@ class Services(ServiceContainer):
         own = weakref.WeakMethod(self._offered)  # not itself: it would keep this alive in a circle
         super().__init__(
             lambda service: offered(service) if (offered := own()) else None,
-            [name for _, name in OFFERED if name != "VoiceClient" or _has_voice(config)],
-            hints={"VoiceClient": NO_VOICE},
+            [kind for (_, kind), name in OFFERED.items() if not _unset(config, name)],
+            hints={
+                kind: f"Set {' and '.join(unset)}, or write {kind} | None."
+                for (_, kind), name in OFFERED.items()
+                if (unset := _unset(config, name))
+            },
         )
         self._config = config
         self._types: dict[str, type] = {}
@@ -103,14 +119,12 @@ class Services(ServiceContainer):
     @property
     def cache(self) -> Cache:
         """What ``SINCHFN_CACHE_URL`` says."""
-        if self.is_changed and (other := self._replacement("cache")) is not MISSING:
-            return cast("Cache", other)
-        return self._own_cache
+        return cast("Cache", self._own_cache if (other := self._replaced("cache")) is MISSING else other)
 
     @property
     def storage(self) -> Storage:
         """What ``SINCHFN_STORAGE_URL`` says."""
-        if self.is_changed and (other := self._replacement("storage")) is not MISSING:
+        if (other := self._replaced("storage")) is not MISSING:
             return cast("Storage", other)
         found: Storage = self._made.get("storage") or self._make("storage", self._open_storage)
         return found
@@ -118,7 +132,7 @@ class Services(ServiceContainer):
     @property
     def assets(self) -> Assets:
         """The files in ``assets/``."""
-        if self.is_changed and (other := self._replacement("assets")) is not MISSING:
+        if (other := self._replaced("assets")) is not MISSING:
             return cast("Assets", other)
         found: Assets = self._made.get("assets") or self._make("assets", self._open_assets)
         return found
@@ -130,12 +144,19 @@ class Services(ServiceContainer):
 
     @property
     def claims(self) -> Claims:
-        """What is done once, whichever worker comes first; kept where the cache is, apart from the user's keys."""
+        """What is done once, whichever worker comes first; kept where the cache is, apart from the user's keys.
+
+        A cache that was put in the place of ours keeps them too, unless it is a fake of another class.
+        """
         made: Claims | None = self._made.get("claims")
-        if made is not None:
+        if made is not None and not self.is_changed:
             return made
+        from .cache import Cache
         from .claims import Claims
 
+        other = self._replaced("cache")
+        if isinstance(other, Cache):
+            return Claims(other.apart("claims"))
         cache = self._own_cache  # before the lock is taken for the claims: it may have to be made as well
         return cast(Claims, self._make("claims", lambda: Claims(cache.apart("claims"))))
 
@@ -155,9 +176,50 @@ class Services(ServiceContainer):
         return found
 
     @property
+    def voice(self) -> Voice:
+        """The clients of both versions of the Voice API."""
+        found: Voice = self._made.get("voice") or self._make("voice", self._open_voice)
+        return found
+
+    @property
     def voice_client(self) -> VoiceClient | None:
         """The client of the Voice application; None unless its key and secret are set."""
-        return self.clients.voice.v1
+        found: VoiceClient | None = self._client("voice_client")
+        return found
+
+    @property
+    def voice_v2(self) -> Any:
+        """The client of the Voice API v2; None unless its variables are set. The same holds for the next three."""
+        return self._client("voice_v2")
+
+    @property
+    def conversation(self) -> Any:
+        """The client of the Conversation API."""
+        return self._client("conversation")
+
+    @property
+    def sms(self) -> Any:
+        """The client of the SMS API."""
+        return self._client("sms")
+
+    @property
+    def numbers(self) -> Any:
+        """The client of the Numbers API."""
+        return self._client("numbers")
+
+    def _client(self, name: str) -> Any:
+        other = self._replaced(name)
+        return getattr(self.clients, name) if other is MISSING else other
+
+    @property
+    def overridden_connection(self) -> sqlite3.Connection | None:
+        """What a test has put in the place of the connections to the SQLite file."""
+        if not self._overrides.in_force:
+            return None
+        import sqlite3
+
+        found: sqlite3.Connection | None = self._overrides.in_force.get(sqlite3.Connection)
+        return found
 
     def connect(self) -> sqlite3.Connection:
         """A new connection to the SQLite file.
@@ -170,13 +232,15 @@ class Services(ServiceContainer):
 
     def _offered(self, service: Any) -> Callable[[], Any] | None:
         """What gives a service of ours by its type; None if there is none."""
-        name = OFFERED.get((getattr(service, "__module__", ""), getattr(service, "__qualname__", "")))
-        if name is None or (name == "voice_client" and self.voice_client is None):
+        name = _name_of(service)
+        if name is None or (name in CLIENTS and not self.clients.has(CLIENTS[name])):
             return None
         return lambda: getattr(self, f"_own_{name}" if name == "cache" else name)
 
-    def _replacement(self, name: str) -> Any:
+    def _replaced(self, name: str) -> Any:
         """What was registered or overridden in the place of a service of ours; `MISSING` if nothing was."""
+        if not self.is_changed:
+            return MISSING
         service = self._types.get(name)
         if service is None:
             [(module, kind)] = [where for where, offered in OFFERED.items() if offered == name]
@@ -191,7 +255,7 @@ class Services(ServiceContainer):
         super().check(given)
 
     def add_scoped(self, service: Any, factory: Callable[..., Any] | None = None) -> None:
-        if self._offered(service) is not None:
+        if _name_of(service) is not None:
             name = service.__name__
             raise FunctionError(
                 f"{name} is of the context, which all requests share: it cannot be made for each of them. Write "
@@ -231,6 +295,11 @@ class Services(ServiceContainer):
 
         return Clients(self._config)
 
+    def _open_voice(self) -> Voice:
+        from .clients import Voice
+
+        return Voice(weakref.proxy(self))  # not itself: it would keep this alive in a circle
+
     def _database_file(self) -> str:
         file = self._database_path
         try:
@@ -246,8 +315,15 @@ class Services(ServiceContainer):
         return f"<Services of {self._config.function_name}: {', '.join(self._made) or 'none made yet'}>"
 
 
-def _has_voice(config: FunctionConfig) -> bool:
-    return bool(config["VOICE_APPLICATION_KEY"] and config["VOICE_APPLICATION_SECRET"])
+def _name_of(service: Any) -> str | None:
+    return OFFERED.get((getattr(service, "__module__", ""), getattr(service, "__qualname__", "")))
+
+
+def _unset(config: FunctionConfig, name: str) -> list[str]:
+    """The variables that a client of ours is missing; none for any other service."""
+    from .clients import NEEDED as CLIENT_VARIABLES
+
+    return [variable for variable in CLIENT_VARIABLES.get(CLIENTS.get(name, ""), ()) if not config[variable]]
 
 
 def _close(made: dict[str, Any]) -> None:
