@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MethodType
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,13 +13,16 @@ from flask import Response
 
 from . import jsontext
 from .address import public_base
-from .errors import AnswerError, did_you_mean
+from .errors import AnswerError, did_you_mean, snake_case
 from .exports import Export, Reads
 from .function import Function
 from .invocation import Invocation
 from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
 from .voice.streams import stream_url
-from .voice.svaml import Svaml, SvamlBuilder, check_svaml
+from .voice.svaml import MenuBuilder, Svaml, SvamlBuilder, check_svaml, problem_of_built, unused
+
+#: What builders made while a handler ran; see ``MADE``.
+Made = Sequence[tuple[object, object]]
 
 #: Callbacks whose answer the platform ignores: what their handlers return is dropped.
 UNANSWERED = ("dice", "notify")
@@ -35,19 +39,88 @@ def without_handler(export: Export) -> Response:
     return json_response(200, WITHOUT_HANDLER.get(export.meaning, {}))
 
 
-def voice_response(value: Any, invocation: Invocation) -> Response:
+def voice_response(value: Any, made: Made, invocation: Invocation) -> Response:
     """The answer that a callback handler's return value means.
 
+    :param made: what builders made while it ran.
     :raises AnswerError: it is no SVAML, and ``SINCHFN_SVAML`` is ``strict``.
     """
     # The platform logs an error for an empty body, so there is always at least `{}` (Azure-Samples, seen on DICE).
     if value is None or invocation.export.meaning in UNANSWERED:
+        _check_nothing(made, invocation)
         return make_response(200, _NOTHING, JSON)
+    if isinstance(value, dict):
+        value = _builder_of(value, made) or value
     if isinstance(value, Svaml | SvamlBuilder):
-        return json_response(200, _with_urls(value.build(), invocation))  # built by rules, so not checked again
+        document = value.build()  # its parts were checked when they were made
+        _check_built(document, value, made, invocation)
+        _doubt(document, invocation)
+        return json_response(200, _with_urls(document, invocation))
     if isinstance(value, dict) and "statusCode" not in value:
         return _from_dict(value, invocation)
-    return _checked_response(value, invocation)
+    return _checked_response(value, made, invocation)
+
+
+def _builder_of(answer: dict[Any, Any], made: Made) -> Svaml | SvamlBuilder | None:
+    """The builder whose ``build()`` gave `answer`; None if there is none, or the answer was changed since."""
+    for source, thing in made:
+        if thing is answer and isinstance(source, Svaml | SvamlBuilder) and source.build() == answer:
+            return source
+    return None
+
+
+def _check_nothing(made: Made, invocation: Invocation) -> None:
+    """A callback that was answered with nothing: was that meant?"""
+    event = invocation.export.meaning
+    if event in UNANSWERED:
+        return
+    if made:
+        _object_to("return", 'it used a builder and returned None: is a "return" missing?', invocation)
+    elif event == "ice" and invocation.function.config.is_development:
+        _log.warning("%s returned nothing, so the platform does not know what to do with the call.", _name(invocation))
+
+
+def _check_built(document: dict[str, Any], value: object, made: Made, invocation: Invocation) -> None:
+    problem = problem_of_built(document, invocation.export.meaning)
+    if problem is not None:
+        _object_to("answer", problem, invocation)
+    if invocation.function.config.is_development:
+        for name in unused(made, value):
+            _log.warning(
+                "%s added %s to a builder and did not use the result. A builder does not change: "
+                "write builder = builder.%s(...)",
+                _name(invocation),
+                name,
+                snake_case(name),
+            )
+
+
+def _object_to(kind: str, problem: str, invocation: Invocation) -> None:
+    """A handler went wrong: an error if ``SINCHFN_SVAML`` is ``strict``, else a warning, once for each handler.
+
+    :raises AnswerError: it is strict.
+    """
+    if invocation.function.config["SINCHFN_SVAML"] == "strict":
+        raise AnswerError(problem)
+    if (told := (_name(invocation), kind)) not in invocation.function.warned:
+        invocation.function.warned.add(told)
+        _log.warning("The answer of %s was sent, but %s. (Said once.)", _name(invocation), problem.rstrip("."))
+
+
+def _doubt(answer: dict[str, Any], invocation: Invocation) -> bool:
+    """Warn of what a caller would not hear, in development; whether there was nothing."""
+    if not invocation.function.config.is_development:
+        return True
+    from .voice.svaml.doubts import doubts  # only for development
+
+    found = list(doubts(answer))
+    for doubt in found:
+        _log.warning("The answer of %s: %s", _name(invocation), doubt)
+    return not found
+
+
+def _name(invocation: Invocation) -> str:
+    return invocation.export.name
 
 
 def webhook_response(value: Any, invocation: Invocation) -> Response:
@@ -95,13 +168,17 @@ def _from_dict(value: dict[Any, Any], invocation: Invocation) -> Response:
     return make_response(200, text.encode(), JSON) if published is value else json_response(200, published)
 
 
-def _checked_response(value: Any, invocation: Invocation) -> Response:
+def _checked_response(value: Any, made: Made, invocation: Invocation) -> Response:
     if isinstance(value, tuple):
-        value = (*(_published(part, invocation) for part in value[:1]), *value[1:])
+        value = (*(_published(part, made, invocation) for part in value[:1]), *value[1:])
     elif isinstance(value, dict) and "body" in value:
-        value = {**value, "body": _published(value["body"], invocation)}
+        value = {**value, "body": _published(value["body"], made, invocation)}
     elif isinstance(value, FunctionResponse):
-        value = replace(value, body=_published(value.body, invocation))
+        value = replace(value, body=_published(value.body, made, invocation))
+    elif isinstance(value, MethodType) and isinstance(value.__self__, SvamlBuilder | Svaml):
+        raise AnswerError(f"it returned the method {value.__name__} without calling it: write .{value.__name__}()")
+    elif isinstance(value, MenuBuilder):
+        raise AnswerError("it returned a menu: return a builder that runs it, such as IceSvamlBuilder().run_menu(menu)")
     response = to_response(value)
     if response.status_code == 200 and not response.is_streamed:
         answer = _json_of(response, value)
@@ -113,9 +190,12 @@ def _checked_response(value: Any, invocation: Invocation) -> Response:
     return response
 
 
-def _published(body: Any, invocation: Invocation) -> Any:
-    answer = body.build() if isinstance(body, Svaml | SvamlBuilder) else body
-    return _with_urls(answer, invocation) if isinstance(answer, dict) else answer
+def _published(body: Any, made: Made, invocation: Invocation) -> Any:
+    if isinstance(body, Svaml | SvamlBuilder):
+        document = body.build()
+        _check_built(document, body, made, invocation)
+        return _with_urls(document, invocation)
+    return _with_urls(body, invocation) if isinstance(body, dict) else body
 
 
 def _json_of(response: Response, value: Any) -> Any:
@@ -128,11 +208,11 @@ def _json_of(response: Response, value: Any) -> Any:
 def _check(answer: Any, invocation: Invocation) -> bool:
     """Whether nothing at all is to be said about the answer."""
     found = check_svaml(answer, invocation.export.meaning)
-    name = invocation.export.name
+    name = _name(invocation)
     for warning in found.warnings:
         _log.warning("The answer of %s: %s", name, warning)
     if not found.faults:
-        return not found.warnings
+        return _doubt(answer, invocation) and not found.warnings
     listed = "; ".join(map(str, found.faults))
     if invocation.function.config["SINCHFN_SVAML"] == "strict":
         raise AnswerError(f"its SVAML is not in the platform's schema: {listed}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import Any
 
 from flask import Response
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -20,6 +21,7 @@ from .responses import error_response, json_response, to_response
 from .services.logs import current_request, struck_out
 from .signals import after_request, before_request, handler_failed
 from .voice.answers import error_answer
+from .voice.svaml import MADE
 
 _log = logging.getLogger("sinchfn")
 
@@ -119,10 +121,20 @@ def _call(invocation: Invocation) -> Response:
 
 def _handled(invocation: Invocation) -> Response:
     export = invocation.export
-    value = awaited(invocation.function.handlers[export](invocation))
     if export.kind is Kind.VOICE:
-        return answers.voice_response(value, invocation)
+        return answers.voice_response(*_called(invocation), invocation)
+    value = awaited(invocation.function.handlers[export](invocation))
     return answers.webhook_response(value, invocation) if export.kind is Kind.WEBHOOK else to_response(value)
+
+
+def _called(invocation: Invocation) -> tuple[Any, list[tuple[object, object]]]:
+    """What the handler of a callback returned, and what builders made meanwhile."""
+    made: list[tuple[object, object]] = []
+    token = MADE.set(made)
+    try:
+        return awaited(invocation.function.handlers[invocation.export](invocation)), made
+    finally:
+        MADE.reset(token)
 
 
 def _failed(invocation: Invocation, error: BaseException) -> Response:

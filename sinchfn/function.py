@@ -93,6 +93,8 @@ class Function:
     #: what is odd about it, for the start-up log
     warnings: tuple[str, ...]
     passed: PassedAnswers = field(default_factory=PassedAnswers)
+    #: what was warned about once and is not again: the name of a handler, and of what is wrong with it
+    warned: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sinchfn.voice.svaml import ALLOWED_ACTIONS, ALLOWED_INSTRUCTIONS, Fault, Faults, check_svaml
+from sinchfn.voice.svaml.doubts import doubts
 from sinchfn.voice.svaml.fields import wire_name
 from sinchfn.voice.svaml.schemas import ACTIONS, INSTRUCTIONS, SVAML
 
@@ -517,6 +518,12 @@ class TestAnything:
         for fault in check_svaml(answer, "ice").faults:
             assert fault.message
             assert fault.path.startswith(("instructions", "action"))
+
+    @UNHURRIED
+    @given(answer=half_right())
+    def test_no_answer_without_faults_makes_the_doubts_raise(self, answer: dict[str, Any]):
+        if not check_svaml(answer, "ice"):
+            assert all(doubt.message for doubt in doubts(answer))
 
     @UNHURRIED
     @given(answer=half_right())

@@ -56,7 +56,6 @@ def answered(tmp_path: Path, expression: str, name: str = "ice", how: str = "def
     ("expression", "expected"),
     [
         ("{builder}.hangup()", HANGUP),
-        ("{builder}", {}),
         ("{builder}.hangup().build()", HANGUP),
         ('{{"action": {{"name": "hangup"}}}}', HANGUP),
         ('{{"action": {{"name": "HANGUP"}}}}', {"action": {"name": "HANGUP"}}),

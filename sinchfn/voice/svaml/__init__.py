@@ -9,8 +9,11 @@ from .builders import create_pie_builder as create_pie_builder
 from .checks import ALLOWED_ACTIONS as ALLOWED_ACTIONS
 from .checks import ALLOWED_INSTRUCTIONS as ALLOWED_INSTRUCTIONS
 from .checks import check_svaml as check_svaml
+from .checks import problem_of_built as problem_of_built
+from .document import MADE as MADE
 from .document import Svaml as Svaml
 from .document import SvamlBuilder as SvamlBuilder
+from .document import unused as unused
 from .faults import Fault as Fault
 from .faults import Faults as Faults
 from .menus import MenuBuilder as MenuBuilder

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .faults import Fault, Faults, flatten
 from .schemas import SVAML
+from .wire import Wire
 
 #: Which event may be answered with which action: what the platform documents, and what its own Functions runtimes
 #: allow besides. Anything else is only warned about: the sources disagree, and the platform may take it.
@@ -24,6 +26,9 @@ ALLOWED_INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
     "ace": ("say", "playFiles", "setCookie", "startRecording", "stopRecording"),
     "pie": ("say", "playFiles", "setCookie", "startRecording", "stopRecording", "sendDtmf"),
 }
+
+#: The events whose answer ends the call if it has no action. After an ACE without one the call goes on.
+NEED_ACTION = ("ice", "pie")
 
 _ACTIONS = {event: frozenset(map(str.lower, names)) for event, names in ALLOWED_ACTIONS.items()}
 _INSTRUCTIONS = {event: frozenset(map(str.lower, names)) for event, names in ALLOWED_INSTRUCTIONS.items()}
@@ -45,7 +50,15 @@ def check_svaml(answer: object, event: str) -> Faults:
     return Faults(tuple(flatten(errors)), warnings)
 
 
-def _warnings(answer: dict[object, object], event: str) -> Iterator[Fault]:
+def problem_of_built(document: Wire, event: str) -> str | None:
+    """Why what a builder has made is no answer to `event`; None if it is one."""
+    if "action" not in document and event in NEED_ACTION:
+        return "it returned a builder without an action: end it with one, such as .hangup() or .run_menu(menu)"
+    misplaced = next(_warnings(document, event), None)
+    return None if misplaced is None else f"it used the builder of another event: {misplaced}"
+
+
+def _warnings(answer: Mapping[Any, object], event: str) -> Iterator[Fault]:
     if event not in _ACTIONS:
         return
     instructions = answer.get("instructions")

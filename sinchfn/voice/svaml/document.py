@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Self, TypeVar
 
 from .wire import Wire, fresh
+
+Made = TypeVar("Made")
+
+#: What builders make while a handler runs: each thing with the builder that it was made from. None outside a handler.
+MADE: ContextVar[list[tuple[object, object]] | None] = ContextVar("sinchfn_made", default=None)
 
 
 class Svaml:
@@ -19,7 +25,7 @@ class Svaml:
 
     def build(self) -> Wire:
         """The answer as the wire has it: a new dict each time, yours to change."""
-        return {**_listed(self._instructions), "action": fresh(self._action)}
+        return _noted(self, {**_listed(self._instructions), "action": fresh(self._action)})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Svaml):
@@ -40,18 +46,19 @@ class SvamlBuilder:
 
     def __init__(self) -> None:
         self._instructions: tuple[Wire, ...] = ()
+        _noted(None, self)
 
     def build(self) -> Wire:
         """The answer as the wire has it, without an action: a new dict each time, yours to change."""
-        return _listed(self._instructions)
+        return _noted(self, _listed(self._instructions))
 
     def _then(self, instruction: Wire) -> Self:
         longer = object.__new__(type(self))
         longer._instructions = (*self._instructions, instruction)
-        return longer
+        return _noted(self, longer)
 
     def _finish(self, action: Wire) -> Svaml:
-        return Svaml(self._instructions, action)
+        return _noted(self, Svaml(self._instructions, action))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SvamlBuilder) or type(self) is not type(other):
@@ -60,6 +67,32 @@ class SvamlBuilder:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {_names(self._instructions) or 'nothing yet'}>"
+
+
+def unused(made: Sequence[tuple[object, object]], answer: object) -> Iterator[str]:
+    """The names of instructions that a builder was given on the way to `answer`, and that are not in it.
+
+    :param made: what was noted in `MADE`.
+    """
+    parents = {id(thing): parent for parent, thing in made}
+    used = {id(parent) for parent in parents.values()}
+    ancestors: set[int] = set()
+    step = parents.get(id(answer))
+    while step is not None and id(step) not in ancestors:
+        ancestors.add(id(step))
+        step = parents.get(id(step))
+    for parent, thing in made:
+        is_last = id(thing) not in used and thing is not answer
+        if is_last and id(parent) in ancestors and isinstance(thing, SvamlBuilder):
+            yield str(thing._instructions[-1]["name"])
+
+
+def _noted(source: object, thing: Made) -> Made:
+    """`thing`, which `source` has made, after it was noted for the handler at work."""
+    made = MADE.get()
+    if made is not None:
+        made.append((source, thing))
+    return thing
 
 
 def _listed(instructions: tuple[Wire, ...]) -> Wire:
