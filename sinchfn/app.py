@@ -20,6 +20,7 @@ from .assembly import make_function
 from .catchall import RULES
 from .config import FunctionConfig
 from .extension import mount
+from .gates import Gates
 from .redaction import Redaction
 from .requests import request_id_of
 from .responses import error_response
@@ -59,6 +60,7 @@ def build_app(
         app.wsgi_app = proxy_fix(app.wsgi_app, hops, with_address=own)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _json_error)
     mount(app, made)
+    app.gates = Gates(made, "sinchfn")
     return app
 
 
@@ -75,10 +77,18 @@ class FunctionApp(Flask):
     Flask looks all of that up anew for every request, which takes longer than a signature.
     """
 
+    #: notices what hooks that were added answer in place of the function
+    gates: Gates
+
     def preprocess_request(self) -> ResponseReturnValue | None:
         if self.before_request_funcs or self.url_value_preprocessors:
             return super().preprocess_request()
         return None
+
+    def process_response(self, response: Response) -> Response:
+        if self.before_request_funcs or self.config["TRUSTED_HOSTS"] is not None:
+            self.gates.notice(response)
+        return super().process_response(response)
 
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
         if self.teardown_request_funcs or request_tearing_down.receivers:

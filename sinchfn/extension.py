@@ -13,6 +13,7 @@ from .assembly import make_function
 from .catchall import HostFirst, add_catch_all
 from .errors import FunctionError
 from .function import Function
+from .gates import Gates
 from .redaction import Redaction
 from .services.logs import strike_out
 from .startup import settings_ahead, without_secrets
@@ -87,6 +88,8 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
 
         mount_sockets(app, function, blueprint)  # first, for one may be at the root
     add_catch_all(blueprint, view_function(answer, name, "function"), rules)
+    if function.embedded:  # an app of our own looks only where something can come between
+        blueprint.after_app_request(Gates(function, name).notice)
     return blueprint
 
 

@@ -32,6 +32,9 @@ _SANE_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 #: Where the id of a request stands in its WSGI environ, for whoever answers it.
 _ID_KEY = "sinchfn.request_id"
 
+#: Set in the WSGI environ of a request that has come to a view of ours.
+SEEN_KEY = "sinchfn.seen"
+
 
 def request_id_of(environ: dict[str, Any]) -> str:
     """The caller's ``X-Request-ID`` if it is sane (1-128 characters of ``[A-Za-z0-9_.-]``), else a new one."""
@@ -81,6 +84,7 @@ class Incoming:
             # Never sent by a client in its senses; Werkzeug would fail on it wherever the query is read.
             request.query_string = quote(request.query_string, safe="=&;%+").encode()
         self.request_id = request_id_of(self.environ)
+        self.environ[SEEN_KEY] = True
         self._body: bytes | SpooledBody | HTTPException | None = None
         self._spooled = False
         self._json: Any = self  # stands for: not parsed yet

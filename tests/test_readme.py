@@ -188,6 +188,14 @@ def check_shop(names: dict[str, Any]) -> None:
     assert client.post("/voice", json={"event": "ice"}).json["action"]["name"] == "runMenu"
 
 
+def check_gate(names: dict[str, Any]) -> None:
+    app = names["app"]
+    app.add_url_rule("/page", "page", lambda: "page")
+    client = app.test_client()
+    assert client.get("/page").status_code == 401
+    assert client.post("/voice", json={"event": "ice"}).json["action"]["name"] == "runMenu"
+
+
 def check_override(names: dict[str, Any]) -> None:
     services = names["app"].extensions["sinchfn"][0].services
     assert services.cache.get("order:7") == "on its way"
@@ -199,7 +207,8 @@ def check_nothing(names: dict[str, Any]) -> None:
 
 #: A line of each block that is a script, and what is true behind it.
 SCRIPTS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "SinchFunctions(": check_shop,
+    "def shop(": check_shop,
+    "def require_login(": check_gate,
     "FakeCache()": check_override,
     "FakeConversation()": check_nothing,
     'create_app("examples/ivr"': check_nothing,
