@@ -31,13 +31,26 @@ STEPS = ("configure_services", "configure_app")
 class SinchApplication:
     """What ``configure_app`` may touch. It leads nowhere else: neither to the Flask app nor to the platform hooks."""
 
-    __slots__ = ("_mapped", "_middleware", "landing_page_enabled")
+    __slots__ = ("_has_landing_page", "_mapped", "_middleware")
 
     def __init__(self) -> None:
-        #: Whether ``/`` is a page that lists the handlers where the function has nothing else there.
-        self.landing_page_enabled = True
+        self._has_landing_page = True
         self._mapped: list[tuple[str, str, Callable[..., Any]]] = []
         self._middleware: list[Middleware] = []
+
+    @property
+    def landing_page_enabled(self) -> bool:
+        """True if ``/`` is a page that lists the handlers where the function has nothing else there.
+
+        :raises FunctionError: it is set to anything but True or False.
+        """
+        return self._has_landing_page
+
+    @landing_page_enabled.setter
+    def landing_page_enabled(self, enabled: bool) -> None:
+        if not isinstance(enabled, bool):
+            raise FunctionError(f"app.landing_page_enabled takes True or False; found {enabled!r:.60}.")
+        self._has_landing_page = enabled
 
     @overload
     def map_get(self, path: str, function: Mapped) -> Mapped: ...

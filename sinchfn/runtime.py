@@ -139,6 +139,8 @@ class SinchRuntime:
                 "on_websocket takes a path that begins with a slash, and a function: "
                 f'runtime.on_websocket("/stream", stream); found {path!r:.60}.'
             )
+        if not isinstance(protected, bool):
+            raise FunctionError(f"on_websocket takes protected=True or protected=False; found {protected!r:.60}.")
         self._refuse_late("on_websocket")
         if function is None:
             return self._decorator(path, protected)

@@ -57,7 +57,7 @@ def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConf
     return Registered(
         tuple(mapped_route(*mapped) for mapped in application._mapped),
         tuple(application._middleware),
-        bool(application.landing_page_enabled),
+        application.landing_page_enabled,
         tuple(runtime._startup),
         tuple(runtime._shutdown),
         tuple(runtime._sockets),

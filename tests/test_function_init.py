@@ -377,6 +377,21 @@ class TestRoutesAndPages:
         assert serve(source).get("/").status_code == 404
         assert serve(source.replace("False", "True"), "on").get("/").status_code == 200
 
+    @pytest.mark.parametrize("value", ["'no'", "'false'", "0", "1", "None", "[]"])
+    def test_the_switch_of_the_landing_page_takes_true_or_false(
+        self, refused: Callable[[str], str], value: str
+    ) -> None:
+        message = refused(
+            f"class Init(SinchFunctionInit):\n    def configure_app(self, app): app.landing_page_enabled = {value}\n"
+            "def status(context, request): ...\n"
+        )
+        assert "app.landing_page_enabled takes True or False; found" in message
+
+    @pytest.mark.parametrize("value", ["'no'", "0", "None"])
+    def test_the_protection_of_a_socket_is_true_or_false(self, refused: Callable[[str], str], value: str) -> None:
+        source = f"def setup(runtime): runtime.on_websocket('/s', lambda ws, request: None, protected={value})\n"
+        assert "protected=True or protected=False; found" in refused(source)
+
     def test_nothing_leads_to_the_flask_app(self, serve: Callable[..., FlaskClient]) -> None:
         """What a function gets at start is walked through, attribute by attribute."""
         client = serve(
