@@ -131,7 +131,7 @@ def webhook_response(value: Any, invocation: Invocation) -> Response:
     reads = invocation.export.reads
     if reads is Reads.AGENT_INIT:
         return _initiation_response(value)
-    if invocation.export.scheme == "nonce" and value is not None:
+    if invocation.export.scheme in ("nonce", "sms-nonce") and value is not None:
         _warn_of_unsent(value, invocation)
     return json_response(200, {}) if value is None else to_response(value)
 

@@ -25,7 +25,7 @@ from .redaction import Redaction
 from .requests import request_id_of
 from .responses import error_response
 from .services.logs import set_up_logging
-from .startup import settings_ahead, without_secrets
+from .startup import in_debug_mode, settings_ahead, without_secrets
 
 
 def create_app(function: str | Path | ModuleType | None = None, *, config: Mapping[str, object] | None = None) -> Flask:
@@ -46,11 +46,14 @@ def build_app(
     *,
     debug: bool | None = None,
 ) -> Flask:
-    """What :func:`create_app` does; `debug` makes development the default environment (default: Flask's debug flag)."""
-    debug = get_debug_flag() if debug is None else debug
+    """Make the app of :func:`create_app`.
+
+    :param debug: make development the default environment; default: only in ``flask --debug``.
+    """
+    debug = in_debug_mode() if debug is None else debug
     redact = begin_log(settings_ahead(function, config, debug=debug))
     with without_secrets(redact):
-        made = make_function(function, config, debug=debug)
+        made = make_function(function, config, debug=debug, is_asked_to_debug=get_debug_flag())
     begin_log(made.config)  # once more: what the function has set up by itself has handlers of its own
     folder = made.config.folder
     app = FunctionApp("sinchfn", root_path=str(folder), instance_path=str(folder / "instance"), static_folder=None)

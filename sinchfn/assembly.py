@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from flask.helpers import get_debug_flag
-
 from .auth import Entries
 from .config import FunctionConfig, load_config
 from .controllers import SinchController
@@ -26,9 +24,11 @@ from .protection import (
     basic_auth,
     closed_warnings,
     gated_exports,
-    guards,
+    make_guards,
+    open_environment,
     open_sockets,
     replay_warnings,
+    unguarded_warnings,
 )
 from .redaction import Redaction
 from .services.public import PublicFiles
@@ -44,22 +44,25 @@ def make_function(
     *,
     url_prefix: str = "",
     embedded: bool = False,
-    debug: bool | None = None,
+    debug: bool = False,
+    is_asked_to_debug: bool = False,
 ) -> Function:
     """Load a function and make everything that lives as long as the app.
 
+    :param debug: make development the default environment.
+    :param is_asked_to_debug: Flask's debug flag is set, whether or not it counts in this server.
     :raises StartupError: the message says what is not usable, why, and what to do.
     """
     module = load_function(source if source is not None else default_source(overrides))
-    config = load_config(folder_of(module), overrides, debug=get_debug_flag() if debug is None else debug)
+    config = load_config(folder_of(module), overrides, debug=debug)
     services = Services(config)
     registered = set_up(module, services, config)
     exports = read_exports(module, registered.routes, registered.used)
     plans = _plans(module, services)
     services.check(GIVEN)
     entries = auth_entries(module)
-    schemes, guard_warnings = guards(config, exports)
-    gated, gate_warnings = gated_exports(entries, exports, module)
+    guards = make_guards(config, exports)
+    gated, gate_warnings = gated_exports(entries, exports, module, guards)
     basic = basic_auth(config)
     ledger = _ledger(config)
     key = stream_key(config["SINCHFN_STREAM_SECRET"], application_secret(config))
@@ -71,7 +74,8 @@ def make_function(
         redact=Redaction(config.secrets()),
         hooks=HOOKS,
         gated=gated,
-        schemes=schemes,
+        schemes=guards.schemes,
+        protection={export: guards.words_for(export, gated) for export in exports},
         stream_key=key,
         public=_public_files(config.folder, entries),
         ledger=ledger,
@@ -86,8 +90,9 @@ def make_function(
         warnings=(
             *exports.warnings,
             *config.warnings(),
-            *guard_warnings,
-            *replay_warnings(schemes, config),
+            *([] if debug else open_environment(config, is_asked_to_debug)),
+            *unguarded_warnings(guards, gated),
+            *replay_warnings(guards.schemes, config),
             *gate_warnings,
             *closed_warnings(basic, gated, entries),
             *open_sockets(registered.sockets, key, config),

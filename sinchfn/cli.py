@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 import click
 from flask import Flask
 from flask.cli import FlaskGroup
-from flask.helpers import get_debug_flag
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, make_server, run_simple
 
 from . import __version__
@@ -39,7 +38,7 @@ from .requests import request_id_of
 from .services.logs import set_up_logging
 from .services.shared import check_services
 from .signatures import VARIABLES, ApplicationScheme, scheme_at
-from .startup import folder_ahead, settings_ahead, without_secrets
+from .startup import folder_ahead, in_debug_mode, settings_ahead, without_secrets
 from .voice.streams import without_token
 
 _log = logging.getLogger("sinchfn")
@@ -86,14 +85,14 @@ def routes(function: str | None) -> None:
     FUNCTION is as for `dev`. It is loaded, and nothing is served; warnings go to standard error.
     """
     source = function or default_source()
-    debug = get_debug_flag()
+    debug = in_debug_mode()
     config = settings_ahead(source, debug=debug)
     secrets = config.secrets()
     set_up_logging("text", max(config["SINCHFN_LOG_LEVEL"], logging.WARNING), secrets)
     redact = Redaction(secrets)
     with without_secrets(redact):
         made = make_function(source, None, debug=debug)
-    for line in made.table() or ["  none: export a handler from the function"]:
+    for line in made.table():
         click.echo(line)
     for warning in made.warnings:
         click.secho(f"Warning: {redact(warning)}", err=True, fg="yellow")
@@ -113,7 +112,7 @@ def config(function: str | None, debug: bool, as_json: bool) -> None:
     folder = folder_ahead(source)
     if not folder.is_dir():
         raise click.UsageError(f"There is no folder {folder}.")
-    debug = debug or get_debug_flag()
+    debug = debug or in_debug_mode()
     found, faults = read_config(folder, debug=debug)
     origin = "argument" if function else ENVIRONMENT if os.environ.get(LOCATION) else DEFAULT
     location = Row(LOCATION, source, origin, "the function: a file, its folder, or a module")

@@ -16,7 +16,7 @@ from .function import Function
 from .gates import Gates
 from .redaction import Redaction
 from .services.logs import strike_out
-from .startup import settings_ahead, without_secrets
+from .startup import in_debug_mode, settings_ahead, without_secrets
 from .view import FunctionView
 from .views import RouteRules, view_function
 
@@ -54,11 +54,17 @@ class SinchFunctions:
 
         :raises StartupError: the function or a setting is not usable; the message says why and what to do.
         """
-        ahead = settings_ahead(self._function, self._config, debug=app.debug).secrets()
+        debug = in_debug_mode()
+        ahead = settings_ahead(self._function, self._config, debug=debug).secrets()
         strike_out(ahead)
         with without_secrets(Redaction(ahead)):
             function = make_function(
-                self._function, self._config, url_prefix=url_prefix or "", embedded=True, debug=app.debug
+                self._function,
+                self._config,
+                url_prefix=url_prefix or "",
+                embedded=True,
+                debug=debug,
+                is_asked_to_debug=app.debug,
             )
         strike_out(function.config.secrets())  # also out of what passes handlers that the function has added
         mount(app, function)
@@ -95,7 +101,8 @@ def _blueprint(name: str, app: Flask, function: Function) -> Blueprint:
 
 def log_start(function: Function) -> None:
     """One block that lists the handlers, then a line for each warning. Marked, for of several workers one is heard."""
-    block = "\n".join(["Detected functions:", *(function.table() or ["  none: export a handler from the function"])])
+    environment = f"  Environment: {function.config.environment} ({function.config.environment_reason})"
+    block = "\n".join(["Detected functions:", *function.table(with_protection=True), environment])
     _log.info(block, extra={"is_block": True, "is_start": True})
     for warning in function.warnings:
         _log.warning("%s", warning, extra={"is_start": True})

@@ -70,6 +70,8 @@ class Function:
     gated: frozenset[str]
     #: what verifies signed calls, by the name of the scheme; without those that are switched off or not possible
     schemes: Mapping[str, Scheme]
+    #: how each export is protected, in words, for the start-up log
+    protection: Mapping[Export, str]
     #: key for the tokens of stream URLs; None when there is no secret to sign with
     stream_key: bytes | None
     public: PublicFiles | None
@@ -119,11 +121,18 @@ class Function:
             return False
         return True
 
-    def table(self) -> list[str]:
-        """The same as aligned lines of text."""
-        rows = [(method, self.url_prefix + path, name) for method, path, name in self.listing()]
-        wide = max((len(method) for method, _, _ in rows), default=4)
-        width = max((len(path) for _, path, _ in rows), default=0)
+    def table(self, *, with_protection: bool = False) -> list[str]:
+        """The same as aligned lines of text.
+
+        :param with_protection: say of each how it is protected, where that is asked for or expected.
+        """
+        words = {row: self.protection[export] for export in self.exports for row in export.rows if with_protection}
+        shown = [row._replace(name=f"{row.name}, {words[row]}") if words.get(row) else row for row in self.listing()]
+        rows = [(method, self.url_prefix + path, name) for method, path, name in shown]
+        if not rows:
+            return ["  none: only the files in public/ are served"]
+        wide = max(len(method) for method, _, _ in rows)
+        width = max(len(path) for _, path, _ in rows)
         return [f"  {method:<{max(wide, 4)}} {path:<{width}}  → {name}" for method, path, name in rows]
 
     def limit_of(self, export: Export) -> int:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 
 from .auth import BasicAuth, Entries, read_entries
-from .config import FunctionConfig
+from .config import CONFIG, DEFAULT, FunctionConfig
 from .credentials import decode_secret
 from .errors import ConfigError, FunctionError, did_you_mean
 from .exports import Export, Exports, Kind
 from .runtime import DeclaredSocket
 from .services.shared import shares_cache
 from .signatures import (
+    OPTIONAL,
     VARIABLES,
     ApplicationScheme,
     ElevenLabsScheme,
@@ -33,22 +36,38 @@ def auth_entries(module: ModuleType) -> Entries:
         raise FunctionError(f"In {module.__file__}: {error}.") from None
 
 
-def gated_exports(entries: Entries, exports: Exports, module: ModuleType) -> tuple[frozenset[str], list[str]]:
-    """Names of the exports that Basic auth gates, and a warning for each entry that cannot have that effect."""
-    gated = {export.name for export in exports if entries.everything and _ungated(export) is None}
+def gated_exports(
+    entries: Entries, exports: Exports, module: ModuleType, guards: Guards
+) -> tuple[frozenset[str], list[str]]:
+    """Names of the exports that Basic auth gates, and a warning for each entry that cannot have that effect.
+
+    :raises FunctionError: an entry names no handler, or one that nothing would protect.
+    """
+    gated = {export.name for export in exports if entries.everything and _ungated(export, guards) is None}
     warnings = []
     for entry in entries.handlers:
         named = _named(entry, exports, module)
-        gates = {export.name for export in named if _ungated(export) is None}
+        gates = {export.name for export in named if _ungated(export, guards) is None}
         gated |= gates
+        for export in named:
+            _refuse_open(entry, export, module, guards)
         if not gates:
-            warnings.append(f'auth names "{entry}", which Basic auth never gates: {_ungated(named[0])}.')
+            warnings.append(f'auth names "{entry}", which Basic auth never gates: {_ungated(named[0], guards)}.')
     return frozenset(gated), warnings
 
 
-def _ungated(export: Export) -> str | None:
+def _refuse_open(entry: str, export: Export, module: ModuleType, guards: Guards) -> None:
+    if missing := guards.lacks(export):
+        raise FunctionError(
+            f'auth in {module.__file__} names "{entry}", but no password can protect {export.name}: its calls are to '
+            f"carry a signature, and none is verified while {_not_set(missing)}. Set {' and '.join(missing)}, or take "
+            "the name out of auth to serve it to anyone."
+        )
+
+
+def _ungated(export: Export, guards: Guards) -> str | None:
     """Why Basic auth never gates this export; None if it may."""
-    if export.scheme is not None:
+    if guards.covers(export):
         carries = "a secret of its own" if export.scheme == "init-secret" else f"a signature ({export.scheme})"
         return f"its calls carry {carries}"
     is_probe = {row.path for row in export.rows} == {"/health"}
@@ -92,34 +111,127 @@ def application_secret(config: FunctionConfig) -> bytes | None:
     return decode_secret(secret) if secret else None
 
 
-def guards(config: FunctionConfig, exports: Exports) -> tuple[Mapping[str, Scheme], list[str]]:
-    """The schemes that verify calls, by name, and a warning for each that should and cannot.
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The signature schemes of a function: which of them verify, and why the others do not."""
 
-    :raises ConfigError: they are to verify at any price, and one cannot.
+    #: what verifies signed calls, by the name of the scheme
+    schemes: Mapping[str, Scheme]
+    #: scheme -> one of the exports that it is for
+    exports: Mapping[str, Export]
+    #: scheme -> the settings that it lacks
+    unset: Mapping[str, tuple[str, ...]]
+    #: why none of them verifies, if that is wanted
+    off: str = ""
+
+    def covers(self, export: Export) -> bool:
+        """Return True if a scheme guards this export, whether or not it is verified just now."""
+        return export.scheme is not None and not (export.scheme in OPTIONAL and self.unset[export.scheme])
+
+    def lacks(self, export: Export) -> tuple[str, ...]:
+        """The settings without which the calls of this export are served, though they should be verified."""
+        return () if self.off or not self.covers(export) else self.unset[export.scheme or ""]
+
+    def words_for(self, export: Export, gated: Collection[str]) -> str:
+        """How this export is protected, for the start-up log; empty if no scheme is for it and no password asked."""
+        scheme = export.scheme
+        if export.name in gated:
+            return "password"
+        if scheme is None:
+            return ""
+        if not self.covers(export):
+            return f"not verified: {_not_set(self.unset[scheme])}"
+        if scheme in self.schemes:
+            return "secret verified" if scheme == "init-secret" else "signature verified"
+        return f"not verified: {self.off or _not_set(self.unset[scheme])}"
+
+
+def open_environment(config: FunctionConfig, is_asked_to_debug: bool) -> list[str]:
+    """A warning where a server for everyone is set up as one for development, or was meant to be.
+
+    :param is_asked_to_debug: Flask's debug flag is set, which does not count in this server.
     """
     mode = config["WEBHOOK_PROTECTION"]
-    if mode == "never" or (mode == "deploy" and config.is_development):
-        return {}, []
-    needed = {export.scheme: export for export in reversed([*exports, *exports.callbacks.values()]) if export.scheme}
-    missing = {name: [v for v in VARIABLES[name] if not config[v]] for name in needed}
-    warnings = [_unguarded(needed[name], unset, mode) for name, unset in missing.items() if unset]
-    if mode == "always" and warnings:
-        raise ConfigError("\n".join(warnings))
-    return {name: MAKE[name](config) for name, unset in missing.items() if not unset}, warnings
-
-
-def _unguarded(export: Export, unset: list[str], mode: str) -> str:
-    """What is to be said of an export that cannot be verified: a warning, or why nothing starts."""
-    scheme = export.scheme or ""
-    one, many = GUARDED_CALLS[scheme]
-    why = f"{' and '.join(unset)} {'is' if len(unset) == 1 else 'are'} not set"
-    if mode == "always":
-        return (
-            f"WEBHOOK_PROTECTION is always, but {why}: no {one} could be verified. "
-            f"{SOURCES[scheme]}, or set WEBHOOK_PROTECTION=deploy."
+    if config.is_development and not _is_a_tests("SINCHFN_ENV", config):
+        unverified = "" if mode == "always" else "signatures are not verified, "
+        return [
+            f"The environment is development ({config.environment_reason}): {unverified}errors show their cause, and "
+            "workers share no cache unless SINCHFN_CACHE_URL says so. In production leave SINCHFN_ENV out."
+        ]
+    warnings = []
+    if mode == "never" and not _is_a_tests("WEBHOOK_PROTECTION", config):
+        warnings.append(
+            f"WEBHOOK_PROTECTION is never (in {config.place_of('WEBHOOK_PROTECTION')}): no signature is verified, so "
+            "anyone who knows the URL can call the function. In production leave it out."
         )
+    if is_asked_to_debug and config.origin("SINCHFN_ENV") == DEFAULT:
+        warnings.append(
+            "Flask's debug mode is on, but the environment is production: debug mode makes it development only in "
+            "`flask run --debug` and `sinchfn dev`. To serve for development here set SINCHFN_ENV=development."
+        )
+    return warnings
+
+
+def _is_a_tests(name: str, config: FunctionConfig) -> bool:
+    """Return True if a test has made this app with the setting in ``config=``: it is no server."""
+    return config.origin(name) == CONFIG and "pytest" in sys.modules
+
+
+def make_guards(config: FunctionConfig, exports: Exports) -> Guards:
+    """The schemes that guard these exports, as the settings have them.
+
+    :raises ConfigError: ``WEBHOOK_PROTECTION`` is ``always``, and a secret is missing.
+    """
+    needed = {export.scheme: export for export in reversed([*exports, *exports.callbacks.values()]) if export.scheme}
+    unset = {name: tuple(variable for variable in VARIABLES[name] if not config[variable]) for name in needed}
+    mode = config["WEBHOOK_PROTECTION"]
+    if mode == "never":
+        return Guards({}, needed, unset, "WEBHOOK_PROTECTION is never")
+    if mode == "deploy" and config.is_development:
+        return Guards({}, needed, unset, "development")
+    guards = Guards({name: MAKE[name](config) for name, missing in unset.items() if not missing}, needed, unset)
+    lacking = [export for export in needed.values() if guards.lacks(export)]
+    if mode == "always" and lacking:
+        raise ConfigError("\n".join(_refusal(export, guards) for export in lacking))
+    return guards
+
+
+def unguarded_warnings(guards: Guards, gated: Collection[str]) -> list[str]:
+    """A warning for each kind of call that anyone can make, because a secret is missing."""
+    warnings = []
+    for export in guards.exports.values():
+        if guards.lacks(export):
+            warnings.append(_unguarded(export, guards))
+        elif not (guards.off or guards.covers(export) or export.name in gated):
+            warnings.append(_left_open(export, guards))
+    return warnings
+
+
+def _not_set(variables: Sequence[str]) -> str:
+    return f"{' and '.join(variables)} {'is' if len(variables) == 1 else 'are'} not set"
+
+
+def _left_open(export: Export, guards: Guards) -> str:
+    [variable] = guards.unset[export.scheme or ""]
     return (
-        f"{many} are served WITHOUT verification: {why}. Anyone who knows the URL can call "
+        f"The calls of {export.name} are not verified: {variable} is not set. If Sinch signs them for your account, "
+        f'set it to their secret. If not, protect them yourself: with auth = ["{export.name}"] they need a password.'
+    )
+
+
+def _refusal(export: Export, guards: Guards) -> str:
+    one, _ = GUARDED_CALLS[export.scheme or ""]
+    return (
+        f"WEBHOOK_PROTECTION is always, but {_not_set(guards.lacks(export))}: no {one} could be verified. "
+        f"{SOURCES[export.scheme or '']}, or set WEBHOOK_PROTECTION=deploy."
+    )
+
+
+def _unguarded(export: Export, guards: Guards) -> str:
+    _, many = GUARDED_CALLS[export.scheme or ""]
+    unset = guards.lacks(export)
+    return (
+        f"{many} are served WITHOUT verification: {_not_set(unset)}. Anyone who knows the URL can call "
         f"them. Set {'both' if len(unset) == 2 else 'it'}, or WEBHOOK_PROTECTION=always to refuse to start without."
     )
 
@@ -135,6 +247,9 @@ MAKE: Mapping[str, Callable[[FunctionConfig], Scheme]] = MappingProxyType(
         "nonce": lambda config: NonceScheme(
             config["CONVERSATION_WEBHOOK_SECRET"], tolerance=config["SINCHFN_WEBHOOK_TOLERANCE"]
         ),
+        "sms-nonce": lambda config: NonceScheme(
+            config["SMS_WEBHOOK_SECRET"], tolerance=config["SINCHFN_WEBHOOK_TOLERANCE"]
+        ),
         "elevenlabs": lambda config: ElevenLabsScheme(config["ELEVENLABS_WEBHOOK_SECRET"]),
         "init-secret": lambda config: SharedSecretScheme(config["ELEVENLABS_INIT_SECRET"]),
     }
@@ -145,6 +260,7 @@ GUARDED_CALLS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "application": ("voice callback", "Voice callbacks"),
         "nonce": ("message webhook", "Message webhooks"),
+        "sms-nonce": ("SMS webhook", "SMS webhooks"),
         "elevenlabs": ("event of an agent", "Events of agents"),
         "init-secret": ("personalisation of an agent", "Personalisations of agents"),
     }
@@ -155,6 +271,7 @@ SOURCES: Mapping[str, str] = MappingProxyType(
     {
         "application": "Copy key and secret of the Voice application from the Sinch dashboard",
         "nonce": "Set it to the secret that the webhook has in the Conversation app",
+        "sms-nonce": "Set it to the secret that Sinch signs the callbacks of your SMS service plan with",
         "elevenlabs": "Copy the secret of the webhook from ElevenLabs",
         "init-secret": "Choose one, and have ElevenLabs send it in the request header X-Init-Secret",
     }
@@ -163,7 +280,8 @@ SOURCES: Mapping[str, str] = MappingProxyType(
 
 def replay_warnings(schemes: Mapping[str, Scheme], config: FunctionConfig) -> list[str]:
     """A warning when nonces are remembered by each worker for itself."""
-    if "nonce" not in schemes or config.is_development or shares_cache(config):
+    has_nonces = any(isinstance(scheme, NonceScheme) for scheme in schemes.values())
+    if not has_nonces or config.is_development or shares_cache(config):
         return []
     return [
         "Nonces of message webhooks are remembered in SINCHFN_CACHE_URL=memory:, by each worker process for itself: "

@@ -8,10 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import click
+from flask.cli import ScriptInfo
+from flask.helpers import get_debug_flag
+
 from .config import FunctionConfig, read_config
 from .errors import StartupError
 from .loading import default_source, folder_for, folder_of
 from .redaction import Redaction
+
+
+def in_debug_mode() -> bool:
+    """Return True in Flask's own command line with debug mode on, as in ``flask run --debug``.
+
+    There development is the default environment, as in ``sinchfn dev``. ``FLASK_DEBUG`` and ``app.debug`` alone do not
+    count: any server may find them set, and development verifies no signatures.
+    """
+    command = click.get_current_context(silent=True)
+    return command is not None and command.find_object(ScriptInfo) is not None and get_debug_flag()
 
 
 def settings_ahead(

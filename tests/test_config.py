@@ -7,6 +7,8 @@ import json
 import logging
 import pprint
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,11 @@ SHOW = """\
         return {name: context.env.get(name) for name in request.args}
 """
 SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+APPLICATION = {
+    "VOICE_APPLICATION_KEY": "a-key",
+    "VOICE_APPLICATION_SECRET": SECRET,
+    "SINCHFN_CACHE_URL": "sqlite:cache.db",
+}
 
 
 @pytest.fixture
@@ -176,6 +183,7 @@ DEFAULTS = {
     "VOICE_APPLICATION_KEY": (None, None),
     "VOICE_APPLICATION_SECRET": (None, None),
     "CONVERSATION_WEBHOOK_SECRET": (None, None),
+    "SMS_WEBHOOK_SECRET": (None, None),
     "ELEVENLABS_WEBHOOK_SECRET": (None, None),
     "ELEVENLABS_INIT_SECRET": (None, None),
     "SINCHFN_WEBHOOK_TOLERANCE": (300, 300),
@@ -218,24 +226,135 @@ def test_default(make_function: MakeFunction, name: str, environment: str):
     assert config[name] == DEFAULTS[name][environment == "development"]
 
 
-def test_the_environment_is_production_unless_flask_debugs(
-    make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch
+# ---------------------------------------------------------------------------------------------- the environment
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+
+
+ICE = "def ice(context, data): ...\n"
+
+
+@pytest.mark.parametrize("set_by", ["FLASK_DEBUG", "app.debug", "app.config", "FLASK_RUN_FROM_CLI", "FLASK_ENV"])
+@pytest.mark.parametrize("embedded", [True, False])
+def test_debug_mode_makes_no_server_one_for_development(
+    make_function: MakeFunction,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    set_by: str,
+    embedded: bool,
 ):
-    folder = make_function(SHOW)
-    assert config_of(create_app(folder)).environment == "production"
+    for name, value in (("FLASK_DEBUG", "1"), ("FLASK_RUN_FROM_CLI", "true"), ("FLASK_ENV", "development")):
+        if name == set_by or (set_by == "FLASK_RUN_FROM_CLI" and name == "FLASK_DEBUG"):
+            monkeypatch.setenv(name, value)
+    if not embedded and set_by.startswith("app."):
+        return
+    folder = make_function(ICE)
+    if embedded:
+        app = Flask("host")
+        if set_by == "app.debug":
+            app.debug = True
+        elif set_by == "app.config":
+            app.config["DEBUG"] = True
+        SinchFunctions(folder, config=APPLICATION).init_app(app)
+    else:
+        app = create_app(folder, config=APPLICATION)
+    assert config_of(app).environment == "production"
+    assert app.test_client().post("/ice", json={"event": "ice", "callid": "1"}).status_code == 401
+    if set_by != "FLASK_ENV":
+        assert "SINCHFN_ENV=development" in warnings_in(caplog)
+
+
+def test_an_environment_that_is_set_is_not_asked_about(
+    make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
     monkeypatch.setenv("FLASK_DEBUG", "1")
-    assert config_of(create_app(folder)).environment == "development"
-    assert config_of(create_app(folder, config={"SINCHFN_ENV": "production"})).environment == "production"
-    monkeypatch.setenv("FLASK_DEBUG", "0")
-    assert config_of(create_app(folder)).environment == "production"
+    create_app(make_function(ICE), config={**APPLICATION, "SINCHFN_ENV": "production"})
+    assert warnings_in(caplog) == ""
 
 
-def test_in_a_host_that_debugs_the_environment_is_development(make_function: MakeFunction):
-    for debug, environment in ((True, "development"), (False, "production")):
-        host = Flask("host")
-        host.debug = debug
-        SinchFunctions(make_function(SHOW)).init_app(host, url_prefix="/fn")
-        assert config_of(host).environment == environment
+@pytest.mark.parametrize("embedded", [True, False])
+@pytest.mark.parametrize("debug", [True, False])
+def test_the_environment_is_development_under_flask_run_in_debug_mode(
+    make_function: MakeFunction, tmp_path: Path, embedded: bool, debug: bool
+):
+    made = f"create_app({str(make_function(SHOW))!r})"
+    hosted = f"app = Flask('host'); SinchFunctions({str(make_function(SHOW, 'two'))!r}).init_app(app)"
+    (tmp_path / "wsgi.py").write_text(
+        f"from flask import Flask\nfrom sinchfn import SinchFunctions, create_app\n"
+        f"{hosted if embedded else f'app = {made}'}\n"
+        "@app.cli.command('told')\ndef told(): print('it is', app.extensions['sinchfn'][0].config.environment)\n"
+    )
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", *(["--debug"] if debug else []), "told"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"it is {'development' if debug else 'production'}\n", done.stderr
+    assert "WARNING" not in done.stderr
+
+
+@pytest.mark.parametrize("level", LEVELS[:3])
+def test_development_in_a_server_for_everyone_is_warned_about(
+    make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, level: str
+):
+    def start(files: dict[str, str | bytes]) -> Flask:
+        return create_app(make_function({"function.py": ICE} | files), config=APPLICATION)
+
+    caplog.set_level(logging.INFO)
+    at_levels(start, monkeypatch, "SINCHFN_ENV", {level: "development"})
+    where = {"environ": "the environment"}.get(level, level)
+    assert f"The environment is development (SINCHFN_ENV in {where}): signatures are not verified" in warnings_in(
+        caplog
+    )
+    assert f"Environment: development (SINCHFN_ENV in {where})" in caplog.text
+    assert "ice (voice), not verified: development" in caplog.text
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+def test_protection_that_is_never_is_warned_about_at_every_start(
+    make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, embedded: bool
+):
+    monkeypatch.setenv("WEBHOOK_PROTECTION", "never")
+    for number in (1, 2):
+        folder = make_function(ICE, f"fn{number}")
+        if embedded:
+            SinchFunctions(folder, config=APPLICATION).init_app(Flask("host"))
+        else:
+            create_app(folder, config=APPLICATION)
+    assert warnings_in(caplog).count("WEBHOOK_PROTECTION is never (in the environment)") == 2
+
+
+@pytest.mark.parametrize("setting", [{"SINCHFN_ENV": "development"}, {"WEBHOOK_PROTECTION": "never"}])
+def test_a_server_for_everyone_is_told_of_what_stands_in_config(
+    make_function: MakeFunction, setting: dict[str, str], caplog: pytest.LogCaptureFixture
+):
+    folder = make_function({"function.py": ICE})
+    made = f"import sinchfn; sinchfn.create_app({str(folder)!r}, config={ {**APPLICATION, **setting}!r})"
+    done = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, timeout=60)
+    assert "WARNING" in done.stderr
+    assert "in config=" in done.stderr
+    create_app(folder, config={**APPLICATION, **setting})
+    assert warnings_in(caplog) == "", "a test is no server"
+
+
+def test_the_start_says_how_each_export_is_protected(make_function: MakeFunction, caplog: pytest.LogCaptureFixture):
+    source = (
+        "auth = ['reports']\n" + ICE + "def conversation_webhook(c, r): ...\ndef elevenlabs_init_webhook(c, r): ...\n"
+        "def reports(c, r): ...\ndef status(c, r): ...\ndef sms_webhook(c, r): ...\n"
+    )
+    caplog.set_level(logging.INFO)
+    settings = {**APPLICATION, "ELEVENLABS_INIT_SECRET": "the-init-secret", "SINCHFN_USAGE": "off"}
+    create_app(make_function(source), config=settings)
+    block = next(r.getMessage() for r in caplog.records if "Detected functions" in r.getMessage())
+    said = dict(line.split("→ ")[1].partition(", ")[::2] for line in block.splitlines() if "→" in line)
+    assert said == {
+        "ice (voice)": "signature verified",
+        "conversation_webhook": "not verified: CONVERSATION_WEBHOOK_SECRET is not set",
+        "elevenlabs_init_webhook": "secret verified",
+        "sms_webhook": "not verified: SMS_WEBHOOK_SECRET is not set",
+        "reports": "password",
+        "status": "",
+    }
+    assert block.splitlines()[-1] == "  Environment: production (the default)"
 
 
 #: name -> values that it refuses, and what the message says it takes.
@@ -603,7 +722,7 @@ def test_a_setting_of_the_contract_is_known(
     start: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ):
     values = {
-        "SINCHFN_ENV": "development",
+        "SINCHFN_ENV": "production",
         "SINCHFN_PUBLIC_URL": "https://example.com",
         "SINCHFN_TRUSTED_PROXIES": "1",
         "SINCHFN_WEBHOOK_TOLERANCE": "10",

@@ -296,8 +296,8 @@ def test_the_routes_are_the_table_alone(make_function: MakeFunction, tmp_path: P
 
 
 def test_a_function_without_handlers_has_no_routes(make_function: MakeFunction, tmp_path: Path) -> None:
-    done = run(tmp_path, "routes", str(make_function("A = 1\n")))
-    assert done.stdout == "  none: export a handler from the function\n"
+    done = run(tmp_path, "routes", str(make_function({"function.py": "A = 1\n", "public/a.txt": "a"})))
+    assert done.stdout == "  none: only the files in public/ are served\n"
 
 
 @pytest.mark.parametrize("command", ["routes", "dev", "run"])

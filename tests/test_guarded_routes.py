@@ -7,6 +7,7 @@ be added without being in it; and each call that must not come through is sent t
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ SECRETS = {
     "VOICE_APPLICATION_KEY": KEY,
     "VOICE_APPLICATION_SECRET": "c2VjcmV0LXNlY3JldC1zZWNyZXQ=",
     "CONVERSATION_WEBHOOK_SECRET": "CactusKnight_SurfsWaves",
+    "SMS_WEBHOOK_SECRET": "secret of the SMS service plan",
     "ELEVENLABS_WEBHOOK_SECRET": "wsec_test_0123456789abcdef",
     "ELEVENLABS_INIT_SECRET": "init-secret-of-the-test",
 }
@@ -61,6 +63,7 @@ def status(context, request): return "status"
 BODIES = {
     "application": b'{"callid":"c1","cli":"4670"}',
     "nonce": b'{"message":{"contact_message":{"text_message":{"text":"hi"}}}}',
+    "sms-nonce": b'{"type":"mo_text","from":"46700000001","body":"hi"}',
     "elevenlabs": b'{"type":"post_call_transcription","event_timestamp":1,"data":{"agent_id":"a"}}',
     "init-secret": b'{"caller_id":"+4670","agent_id":"a"}',
 }
@@ -94,7 +97,7 @@ CONVERSATION = webhook(
 CONTROLLERS: Mapping[str, Guarded] = {
     **{name: callback(event) for name, event in (("Ivr.ice", "ice"), ("Ivr.dice", "dice"), ("pie", "pie"))},
     "Messages": CONVERSATION,
-    "sms_webhook": webhook("nonce", "sms", names=("sms_webhook", "smsWebhook", "sms-webhook")),
+    "sms_webhook": webhook("sms-nonce", "sms", names=("sms_webhook", "smsWebhook", "sms-webhook")),
     "Agent": webhook(
         *("elevenlabs", "elevenlabs", "eleven-labs", "eleven_labs", "elevenLabs"),
         names=("elevenlabs_webhook", "elevenlabsWebhook", "elevenLabsWebhook", "eleven-labs-webhook"),
@@ -117,7 +120,7 @@ CONTROLLERS: Mapping[str, Guarded] = {
 EXPORTS: Mapping[str, Guarded] = {
     **{name: callback(name) for name in ("ice", "ace", "pie", "notify")},
     "conversation_webhook": CONVERSATION,
-    "smsWebhook": webhook("nonce", "sms", names=("smsWebhook",)),
+    "smsWebhook": webhook("sms-nonce", "sms", names=("smsWebhook",)),
     "eleven_labs_webhook": webhook(
         "elevenlabs", "elevenlabs", "eleven-labs", "elevenLabs", names=("eleven_labs_webhook", "elevenLabsWebhook")
     ),
@@ -159,6 +162,7 @@ def headers_for(guard: str, method: str, path: str, body: bytes, now: float | No
         return scheme.headers(method, path.partition("?")[0], "application/json", body, now=now)
     made: Any = {
         "nonce": lambda: NonceScheme(SECRETS["CONVERSATION_WEBHOOK_SECRET"]),
+        "sms-nonce": lambda: NonceScheme(SECRETS["SMS_WEBHOOK_SECRET"]),
         "elevenlabs": lambda: ElevenLabsScheme(SECRETS["ELEVENLABS_WEBHOOK_SECRET"]),
         "init-secret": lambda: SharedSecretScheme(SECRETS["ELEVENLABS_INIT_SECRET"]),
     }[guard]()
@@ -243,20 +247,17 @@ def test_only_who_may_reaches_an_endpoint(apps: dict[str, Flask], case: str, nam
         assert send(app, guarded, path, headers, sent) == 401, wrong
     right = headers_for(guarded.guard, "POST", path, body)
     assert send(app, guarded, path, right) == 200
-    if guarded.guard == "nonce":
+    if guarded.guard in ("nonce", "sms-nonce"):
         assert send(app, guarded, path, right) == 401, "a replay"
         for other in guarded.paths:
             assert send(app, guarded, other, right) == 401, f"a replay by {other}"
 
 
-@pytest.mark.parametrize("case", TABLES)
-def test_a_nonce_that_one_webhook_took_is_used_up_for_the_other(apps: dict[str, Flask], case: str) -> None:
-    table = TABLES[case]
-    conversation = next(g for g in table.values() if g is CONVERSATION)
-    sms = next(g for name, g in table.items() if "sms" in name)
+def test_a_nonce_that_one_webhook_took_is_used_up_for_the_other(make_app: MakeApp) -> None:
+    app = make_app(PLAIN, **{**SETTINGS, "SMS_WEBHOOK_SECRET": SECRETS["CONVERSATION_WEBHOOK_SECRET"]})
     headers = headers_for("nonce", "POST", "/", BODIES["nonce"])
-    assert send(apps[case], conversation, conversation.paths[0], headers) == 200
-    assert send(apps[case], sms, sms.paths[0], headers) == 401
+    assert send(app, CONVERSATION, CONVERSATION.paths[0], headers) == 200
+    assert send(app, EXPORTS["smsWebhook"], "/webhook/sms", headers, BODIES["nonce"]) == 401
 
 
 @pytest.mark.parametrize(("case", "name"), [(case, name) for case, names in IMPLICIT.items() for name in names])
@@ -298,19 +299,19 @@ def test_under_a_prefix_the_same_holds(apps: dict[str, Flask]) -> None:
                 assert send(apps["host"], guarded, path, headers, sent) == 401, wrong
             right = headers_for(guarded.guard, "POST", path, body)
             assert send(apps["host"], guarded, path, right) == 200
-            if guarded.guard == "nonce":
+            if guarded.guard in ("nonce", "sms-nonce"):
                 assert send(apps["host"], guarded, path, right) == 401, "a replay"
 
 
-@pytest.mark.parametrize("path", ["/webhook/conversation", "/webhook/sms"])
+@pytest.mark.parametrize(("guard", "path"), [("nonce", "/webhook/conversation"), ("sms-nonce", "/webhook/sms")])
 @pytest.mark.parametrize("offset", [-100, 100])
 @pytest.mark.parametrize(("tolerance", "status"), [(300, 200), (30, 401)])
 def test_a_signed_message_may_be_off_by_the_tolerance(
-    make_app: MakeApp, path: str, offset: int, tolerance: int, status: int
+    make_app: MakeApp, guard: str, path: str, offset: int, tolerance: int, status: int
 ) -> None:
     app = make_app(PLAIN, **{**SETTINGS, "SINCHFN_WEBHOOK_TOLERANCE": tolerance})
-    headers = headers_for("nonce", "POST", path, BODIES["nonce"], now=time.time() + offset)
-    assert send(app, CONVERSATION, path, headers) == status
+    headers = headers_for(guard, "POST", path, BODIES[guard], now=time.time() + offset)
+    assert send(app, Guarded(guard, (path,)), path, headers) == status
 
 
 @pytest.mark.parametrize(("age", "status"), [(1700, 200), (1900, 401)])
@@ -343,7 +344,6 @@ def test_in_development_nothing_is_verified_unless_always(make_app: MakeApp) -> 
     ("source", "missing", "says"),
     [
         ("def conversation_webhook(context, request): ...\n", "CONVERSATION_WEBHOOK_SECRET", "Message webhooks"),
-        ("def smsWebhook(context, request): ...\n", "CONVERSATION_WEBHOOK_SECRET", "Message webhooks"),
         ("def elevenlabs_webhook(context, request): ...\n", "ELEVENLABS_WEBHOOK_SECRET", "Events of agents"),
         (
             "def elevenlabs_init_webhook(context, request): ...\n",
@@ -463,7 +463,7 @@ def test_a_nonce_that_failed_with_any_error_of_the_server_is_free_again(make_app
         "def sms_webhook(context, request): return left.pop(0)()\n",
         **SETTINGS,
     )
-    headers = headers_for("nonce", "POST", "/", b"{}")
+    headers = headers_for("sms-nonce", "POST", "/", b"{}")
     sent = [raw_call(app, "POST", "/webhook/sms", data=b"{}", headers=headers).status for _ in range(6)]
     assert sent == [500, 503, 429, 500, 400, 401]
 
@@ -494,8 +494,81 @@ def test_while_the_cache_is_away_nothing_is_taken(
 
 
 def test_all_that_is_missing_is_told_at_once(make_app: MakeApp) -> None:
-    source = "def ice(context, data): ...\ndef sms_webhook(context, request): ...\n"
+    source = "def ice(context, data): ...\ndef conversation_webhook(context, request): ...\n"
     with pytest.raises(ConfigError) as caught:
         make_app(source, WEBHOOK_PROTECTION="always")
     assert "VOICE_APPLICATION_SECRET" in caught.value.message
     assert "CONVERSATION_WEBHOOK_SECRET" in caught.value.message
+
+
+SMS = "def sms_webhook(context, request): return 'reached'\n"
+#: All settings but the secret that is for SMS alone.
+WITHOUT_SMS = {name: value for name, value in SETTINGS.items() if name != "SMS_WEBHOOK_SECRET"}
+
+
+@pytest.mark.parametrize("protection", ["deploy", "always"])
+def test_without_a_secret_of_its_own_the_sms_webhook_is_the_users_to_protect(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, protection: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    app = make_app(SMS, **WITHOUT_SMS, WEBHOOK_PROTECTION=protection)
+    assert raw_call(app, "POST", "/webhook/sms", data=b"{}").text == "reached"
+    assert "SMS_WEBHOOK_SECRET is not set" in warnings_in(caplog)
+    assert "/webhook/sms → sms_webhook, not verified: SMS_WEBHOOK_SECRET is not set" in squeezed(caplog.text)
+
+
+@pytest.mark.parametrize("auth", ["sms_webhook", "smsWebhook", "*"])
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_auth_may_ask_for_a_password_at_the_sms_webhook(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, auth: str, environment: str
+) -> None:
+    app = make_app(f"auth = ['{auth}']\n{SMS}", **WITHOUT_SMS, SINCHFN_ENV=environment)
+    for path in ("/webhook/sms", "/smsWebhook", "/x/sms-webhook"):
+        assert raw_call(app, "POST", path, data=b"{}").status == 401
+        password = {"authorization": "Basic YW5uOmNvcnJlY3QtaG9yc2U="}
+        assert raw_call(app, "POST", path, data=b"{}", headers=password).text == "reached"
+    assert "SMS_WEBHOOK_SECRET" not in warnings_in(caplog)
+
+
+def test_with_its_secret_no_password_is_asked_for_at_the_sms_webhook(make_app: MakeApp) -> None:
+    app = make_app(f"auth = '*'\n{SMS}", **SETTINGS)
+    headers = headers_for("sms-nonce", "POST", "/", b"{}")
+    assert raw_call(app, "POST", "/webhook/sms", data=b"{}", headers=headers).text == "reached"
+
+
+@pytest.mark.parametrize(
+    ("source", "entry", "variables"),
+    [
+        ("def conversation_webhook(context, request): ...", "conversation_webhook", ["CONVERSATION_WEBHOOK_SECRET"]),
+        ("def conversation_webhook(context, request): ...", "conversationWebhook", ["CONVERSATION_WEBHOOK_SECRET"]),
+        ("def elevenLabsWebhook(context, request): ...", "elevenLabsWebhook", ["ELEVENLABS_WEBHOOK_SECRET"]),
+        ("def elevenlabs_init_webhook(context, request): ...", "elevenlabs_init_webhook", ["ELEVENLABS_INIT_SECRET"]),
+        ("def ice(context, data): ...", "ice", ["VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET"]),
+        ("def ice(context, data): ...", "dice", ["VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET"]),
+        (
+            "from sinchfn import SinchVoiceController\nclass Ivr(SinchVoiceController):\n    def ice(self, data): ...",
+            "Ivr",
+            ["VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET"],
+        ),
+    ],
+)
+def test_auth_that_cannot_protect_what_it_names_is_no_start_in_production(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture, source: str, entry: str, variables: list[str]
+) -> None:
+    source = f"auth = ['{entry}']\n{source}\n"
+    without = {name: value for name, value in SETTINGS.items() if name not in variables}
+    with pytest.raises(FunctionError) as caught:
+        make_app(source, **without)
+    for part in (f'"{entry}"', *variables, "auth"):
+        assert part in caught.value.message
+    make_app(source, "verified", **SETTINGS)
+    make_app(source, "development", **without, SINCHFN_ENV="development")
+    assert f'auth names "{entry}", which Basic auth never gates' in warnings_in(caplog)
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> str:
+    return "\n".join(record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())

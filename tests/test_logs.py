@@ -766,7 +766,7 @@ def test_a_log_call_that_does_not_fit_disturbs_nothing(tmp_path: Path) -> None:
     for form in ("json", "text"):
         with serving(tmp_path, source, SINCHFN_LOG_FORMAT=form) as served:
             assert served.get("/hello").text == "hi"
-            assert len(served.log.splitlines()) == (7 if form == "json" else 8)  # the list of handlers is a block
+            assert len(served.log.splitlines()) == (7 if form == "json" else 9)  # the list of handlers is a block
             assert "Logging error" not in served.log
 
 
@@ -1044,7 +1044,7 @@ def test_under_gunicorn_every_line_is_text_where_the_settings_say_so(
 ) -> None:
     (tmp_path / ".env").write_text(dotenv)
     server = visited(tmp_path, MY_TOKEN=CANARIES["MY_TOKEN"], **env)
-    heads = [line for line in server.log.splitlines() if not line.startswith(("    ", "  GET"))]
+    heads = [line for line in server.log.splitlines() if not line.startswith(("    ", "  GET", "  Environment"))]
     assert "gunicorn: Starting gunicorn" in heads[0]
     assert [line for line in heads if not HEAD.match(line)] == []
     assert spilled(server.log) == []

@@ -747,7 +747,7 @@ class TestTable:
         ("export", "scheme"),
         [
             ("conversationWebhook", "nonce"),
-            ("smsWebhook", "nonce"),
+            ("smsWebhook", "sms-nonce"),
             ("elevenLabsWebhook", "elevenlabs"),
             ("elevenLabsInitWebhook", "init-secret"),
         ],
@@ -765,5 +765,6 @@ class TestTable:
         assert set(VARIABLES) == set(GUARDED)
         assert VARIABLES["application"] == ("VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET")
         assert VARIABLES["nonce"] == ("CONVERSATION_WEBHOOK_SECRET",)
+        assert VARIABLES["sms-nonce"] == ("SMS_WEBHOOK_SECRET",)
         assert VARIABLES["elevenlabs"] == ("ELEVENLABS_WEBHOOK_SECRET",)
         assert VARIABLES["init-secret"] == ("ELEVENLABS_INIT_SECRET",)

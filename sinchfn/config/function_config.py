@@ -95,6 +95,13 @@ class FunctionConfig:
         return self.environment == "development"
 
     @property
+    def environment_reason(self) -> str:
+        """Why it is this environment, for messages."""
+        if self.origin("SINCHFN_ENV") != DEFAULT:
+            return f"SINCHFN_ENV in {self.place_of('SINCHFN_ENV')}"
+        return "the default in debug mode" if self.is_development else "the default"
+
+    @property
     def project_id(self) -> str | None:
         """``PROJECT_ID``; None if it is not set."""
         return self.env.get("PROJECT_ID")
@@ -148,6 +155,10 @@ class FunctionConfig:
         """
         return self.origins.get(name, DEFAULT)
 
+    def place_of(self, name: str) -> str:
+        """The same in words for a message: ``the environment``, ``.env``."""
+        return _place(self.origin(name))
+
     def is_secret(self, name: str) -> bool:
         """Whether a variable holds a secret.
 
@@ -189,7 +200,7 @@ def load_config(
 
     :param overrides: the ``config=`` of :func:`sinchfn.create_app`: variable names to str, int or bool.
     :param environ: the process environment; default ``os.environ``.
-    :param debug: whether ``development`` is the default environment (Flask's debug flag).
+    :param debug: make ``development`` the default environment.
     :raises ConfigError: values that their variables do not take; the message names all of them.
     """
     config, faults = read_config(folder, overrides, environ=environ, debug=debug)
@@ -290,5 +301,8 @@ def default_of(setting: Setting, environment: str, debug: bool = False) -> str |
 
 def _fault(name: str, text: str, origin: str, error: ValueError) -> str:
     found = "has a value that cannot be used" if is_secret(name) else f"is {masked_anyhow(text)!r}"
-    where = {ENVIRONMENT: "the environment"}.get(origin, origin)
-    return f"{name} {found} (in {where}): {error}"
+    return f"{name} {found} (in {_place(origin)}): {error}"
+
+
+def _place(origin: str) -> str:
+    return "the environment" if origin == ENVIRONMENT else origin

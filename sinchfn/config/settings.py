@@ -224,6 +224,7 @@ SETTINGS = (
     Setting("VOICE_APPLICATION_KEY", "key of the Voice application", _application_key),
     Setting("VOICE_APPLICATION_SECRET", "secret of the Voice application, Base64", _application_secret),
     Setting("CONVERSATION_WEBHOOK_SECRET", "secret of the webhooks of the Conversation app", _webhook_secret),
+    Setting("SMS_WEBHOOK_SECRET", "secret of the webhooks of the SMS API, if they are signed", _webhook_secret),
     Setting("ELEVENLABS_WEBHOOK_SECRET", "secret of the webhook of the agents' events", _webhook_secret),
     Setting("ELEVENLABS_INIT_SECRET", "what the header X-Init-Secret of the personalisation holds", _header_secret),
     Setting("SINCHFN_WEBHOOK_TOLERANCE", "seconds a signed timestamp may be off", _whole(1, 86_400), "300"),

@@ -12,6 +12,7 @@ from .elevenlabs import ElevenLabsScheme as ElevenLabsScheme
 from .nonce import NonceScheme as NonceScheme
 from .shared_secret import SharedSecretScheme as SharedSecretScheme
 from .table import GUARDED as GUARDED
+from .table import OPTIONAL as OPTIONAL
 from .table import VARIABLES as VARIABLES
 from .table import plain_name as plain_name
 from .table import scheme_at as scheme_at

@@ -9,7 +9,8 @@ from types import MappingProxyType
 GUARDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "application": ("ice", "ace", "pie", "dice", "notify"),
-        "nonce": ("conversationWebhook", "smsWebhook"),
+        "nonce": ("conversationWebhook",),
+        "sms-nonce": ("smsWebhook",),
         "elevenlabs": ("elevenLabsWebhook",),
         "init-secret": ("elevenLabsInitWebhook",),
     }
@@ -20,10 +21,14 @@ VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "application": ("VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET"),
         "nonce": ("CONVERSATION_WEBHOOK_SECRET",),
+        "sms-nonce": ("SMS_WEBHOOK_SECRET",),
         "elevenlabs": ("ELEVENLABS_WEBHOOK_SECRET",),
         "init-secret": ("ELEVENLABS_INIT_SECRET",),
     }
 )
+
+#: Schemes that guard nothing unless their settings are there: the sender signs only on request.
+OPTIONAL = frozenset(("sms-nonce",))
 
 
 def scheme_of(export_name: str) -> str | None:
