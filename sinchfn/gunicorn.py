@@ -1,9 +1,15 @@
-"""What a gunicorn.conf.py takes from here: hooks that start and end functions with their worker, and a logger.
+"""gunicorn's settings for functions, with the hooks and the logger that they name.
 
 ::
 
-    from sinchfn.gunicorn import post_worker_init, worker_exit
-    logger_class = "sinchfn.gunicorn.Logger"
+    gunicorn -c python:sinchfn.gunicorn 'sinchfn:create_app()'
+
+To change some of them, write a ``gunicorn.conf.py`` that takes the others from here (``python -m sinchfn.gunicorn``
+prints one)::
+
+    from sinchfn.gunicorn import *
+
+    workers = 4
 
 With the hooks the start-up functions run before a worker accepts, and one that raises ends gunicorn with its message;
 when a worker is told to stop, its sockets are closed at once. Without them a function starts with its first request.
@@ -43,6 +49,66 @@ from .services.logs import make_formatter
 from .services.logs.records import from_users_code
 from .startup import settings_ahead
 from .voice.streams import without_token
+
+#: The settings, and the hooks, which are settings too.
+__all__ = (
+    "accesslog",
+    "bind",
+    "control_socket_disable",
+    "errorlog",
+    "forwarder_headers",
+    "graceful_timeout",
+    "keepalive",
+    "logger_class",
+    "post_worker_init",
+    "threads",
+    "timeout",
+    "worker_class",
+    "worker_exit",
+    "worker_tmp_dir",
+    "workers",
+)
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+
+# Callbacks must be answered at once, beside sockets that live for minutes: threads, because a handler mostly waits for
+# others; and keep-alive, which the sync worker does not have.
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
+threads = int(os.environ.get("THREADS", "16"))
+
+# Longer than a proxy or load balancer keeps its side open, so that it never sends into a connection just closed.
+keepalive = 75
+
+# A worker that does not answer its heartbeat is replaced. It does not bound a request: gthread never ends one.
+timeout = 30
+# At a restart running calls get this long to end.
+graceful_timeout = 15
+
+# Since gunicorn 25.1 it would open a control socket in the home folder, which fails on a read-only file system, and two
+# instances fight over it.
+control_socket_disable = True
+
+# A header named SCRIPT_NAME or PATH_INFO, from a proxy or anybody on this machine, must not move the function.
+forwarder_headers = ""
+
+_memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes a file of its own in it, with a name nobody can guess
+# The heartbeat file must not be on a disk, where a slow write would look like a worker that hangs.
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
+
+# gunicorn's own lines in the form of the function's, which writes one for every request: an access log would be a
+# second one.
+logger_class = "sinchfn.gunicorn.Logger"
+errorlog = "-"
+accesslog = None
+
+#: A ``gunicorn.conf.py`` to change settings in; ``python -m sinchfn.gunicorn`` prints it.
+CONF = '''"""gunicorn's settings: sinchfn's, and yours below. gunicorn finds this file where it is started."""
+
+from sinchfn.gunicorn import *
+
+# workers = 4
+'''
 
 #: What gunicorn logs when a worker cannot load the app, and its exit status. It would then print the error
 #: a second time, past its log.
@@ -248,3 +314,7 @@ class _AccessFilter(logging.Filter):
             request_id = atoms["{x-request-id}o"]
         record.sinchfn = {} if request_id == "-" else {"request_id": request_id}
         return True
+
+
+if __name__ == "__main__":
+    sys.stdout.write(CONF)

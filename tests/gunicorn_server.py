@@ -106,10 +106,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(command: list[str], log_file: Path, cwd: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    command: list[str], log_file: Path, cwd: Path, executable: str | Path = sys.executable, **env: str
+) -> Iterator[subprocess.Popen[bytes]]:
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-u", *command],
+            [executable, "-u", *command],
             cwd=cwd,
             env=clean_environment() | env,
             stdin=subprocess.DEVNULL,

@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import importlib
 import io
 import json
 import logging
 import os
+import pkgutil
 import re
 import sys
 import textwrap
@@ -27,6 +29,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Flask
 from werkzeug.datastructures import Headers
 
+import sinchfn
 from sinchfn import create_app
 
 DATA = Path(__file__).parent / "data"
@@ -62,6 +65,20 @@ HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 def clean_environment() -> dict[str, str]:
     """The process environment without anything that would change what a test sees."""
     return {name: value for name, value in os.environ.items() if not OURS.match(name)}
+
+
+def become_nobody() -> None:
+    """Let the rights of files apply to this process, which they do not to root.
+
+    All of sinchfn is imported first: the folder of the clone may be one that only root may enter.
+    """
+    for found in pkgutil.walk_packages(sinchfn.__path__, "sinchfn."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
 
 
 # --- requests -------------------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis_server import RedisServer
+from serving import become_nobody
 
 from sinchfn.errors import CacheError, ConfigError, ExtraError
 from sinchfn.services.cache import Cache, check_cache_url, open_cache
@@ -1173,10 +1174,7 @@ def as_nobody(work: Callable[[], None]) -> None:
     """Do `work` in a process whom the rights of files concern, which they do not for root."""
 
     def in_child() -> None:
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
+        become_nobody()
         work()
 
     joined(forked(in_child))

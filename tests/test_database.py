@@ -439,9 +439,8 @@ def test_a_folder_that_cannot_be_written_is_named() -> None:
         printed = finish(
             start(
                 """
-                if os.getuid() == 0:
-                    os.setgid(65534)
-                    os.setuid(65534)
+                from serving import become_nobody
+                become_nobody()
                 for name in ("new.db", "made.db", "deep/new.db"):
                     try:
                         open_database(file / name)

@@ -268,7 +268,7 @@ def balancer(folder: Path, upstreams: list[int]) -> Iterator[int]:
     caddyfile.write_text("{\n\tadmin off\n}\n" + (EXAMPLE / "Caddyfile").read_text())
     with (folder / "caddy.log").open("wb") as log:
         process = subprocess.Popen(
-            [BIN / "caddy", "run", "--config", caddyfile, "--adapter", "caddyfile"],
+            [BIN / "caddyserver", "run", "--config", caddyfile, "--adapter", "caddyfile"],
             env=environment,
             stdout=log,
             stderr=log,
