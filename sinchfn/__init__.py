@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from . import signals, voice
 from .app import create_app
 from .config import FunctionConfig
-from .context import FunctionContext
 from .controllers import (
     AgentController,
     ElevenLabsController,
@@ -37,9 +36,11 @@ from .errors import (
     VoiceApiError,
 )
 from .extension import SinchFunctions
+from .function_context import FunctionContext
 from .init import CallNext, Middleware, SinchApplication, SinchFunctionInit
 from .injection import ServiceRegistry
 from .invocation import Invocation
+from .outside import context
 from .requests import FunctionRequest
 from .responses import (
     FunctionResponse,
@@ -341,6 +342,7 @@ __all__ = [
     "accepted",
     "bad_request",
     "conflict",
+    "context",
     "create_ace_builder",
     "create_app",
     "create_channel_message",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -21,6 +21,7 @@ from .catchall import RULES
 from .config import FunctionConfig
 from .extension import mount
 from .gates import Gates
+from .outside import shell_names
 from .redaction import Redaction
 from .requests import request_id_of
 from .responses import error_response
@@ -62,6 +63,7 @@ def build_app(
         own = made.config["SINCHFN_PUBLIC_URL"] is None
         app.wsgi_app = proxy_fix(app.wsgi_app, hops, with_address=own)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _json_error)
+    app.shell_context_processor(partial(shell_names, app))
     mount(app, made)
     app.gates = Gates(made, "sinchfn")
     return app

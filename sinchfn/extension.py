@@ -80,7 +80,7 @@ def mount(app: Flask, function: Function) -> None:
     name = "sinchfn" if not mounted else f"sinchfn_{len(mounted) + 1}"
     mounted.append(function)
     app.register_blueprint(_blueprint(name, app, function))
-    function.lifecycle.bind(function)
+    function.lifecycle.bind(function, app)
     log_start(function)
 
 

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .config import FunctionConfig
-from .context import FunctionContext
 from .exports import Export
 from .function import Function
+from .function_context import FunctionContext
 from .injection import Scope
 from .requests import FunctionRequest, Incoming
 from .routing import Route

@@ -10,20 +10,23 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .config import FunctionConfig
-from .context import FunctionContext
 from .coroutines import awaited
 from .errors import StartupError, sentence_of
 from .exports import Export, Kind
 from .forks import Forkable, across_forks
+from .function_context import FunctionContext
 from .loading import cause_of, folder_of
 from .places import place_of
 from .services.logs import bound_to
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from .function import Function
     from .injection import Scope
     from .runtime import ProcessHook
@@ -50,6 +53,7 @@ class Lifecycle(Forkable):
         #: called first when the process ends
         self._at_stop: list[Callable[[float], None]] = []
         self._function: Callable[[], Function | None] = lambda: None
+        self._app: Callable[[], Flask | None] = lambda: None
         self._begin_anew()
         across_forks(self)
 
@@ -66,9 +70,10 @@ class Lifecycle(Forkable):
     def after_fork_in_child(self) -> None:
         self._begin_anew()
 
-    def bind(self, function: Function) -> None:
-        """It is the life of `function`, which is served from now on."""
+    def bind(self, function: Function, app: Flask) -> None:
+        """It is the life of `function`, which `app` serves from now on."""
         self._function = weakref.ref(function)
+        self._app = weakref.ref(app)
         _served.append(weakref.ref(self, _served.remove))
 
     def at_stop(self, function: Callable[[float], None]) -> None:
@@ -96,7 +101,7 @@ class Lifecycle(Forkable):
 
     def _run_startup(self, hook: ProcessHook, function: Function) -> None:
         try:
-            _run(hook, function, "startup")
+            self._run(hook, function, "startup")
         except BaseException as error:  # also sys.exit(): it must not pass for a start
             self._failed_at = time.monotonic()
             trace = "".join(traceback.format_exception(error))
@@ -146,7 +151,25 @@ class Lifecycle(Forkable):
             function = self._function()
             for hook in reversed(self._shutdown):
                 if function is not None:
-                    _run_guarded(hook, function)
+                    self._run_guarded(hook, function)
+
+    def _run_guarded(self, hook: ProcessHook, function: Function) -> None:
+        try:
+            self._run(hook, function, "shutdown")
+        except BaseException as error:  # the others have to run all the same
+            _log.error("The shutdown function %s raised %s", hook.name, sentence_of(error), exc_info=error)
+
+    def _run(self, hook: ProcessHook, function: Function, name: str) -> None:
+        """Run one function of the process, in an app context."""
+        occasion = ProcessOccasion(function, hook.name, name)
+        app = self._app()
+        with app.app_context() if app is not None else nullcontext(), bound_to(occasion):
+            try:
+                awaited(hook.function(occasion.context) if hook.takes_context else hook.function())
+            except BaseException as error:
+                occasion.context._end(error)
+                raise
+            occasion.context._end()
 
 
 #: What is served by this process. Of the module, because a process starts and ends for all functions in it.
@@ -182,17 +205,6 @@ def close_all_sockets(patience: float) -> None:
         lifecycle.close_sockets(max(0.0, deadline - time.monotonic()))
 
 
-def _run(hook: ProcessHook, function: Function, name: str) -> None:
-    occasion = ProcessOccasion(function, hook.name, name)
-    with bound_to(occasion):
-        try:
-            awaited(hook.function(occasion.context) if hook.takes_context else hook.function())
-        except BaseException as error:
-            occasion.context._end(error)
-            raise
-        occasion.context._end()
-
-
 def _why_it_failed(hook: ProcessHook, function: Function, error: BaseException) -> str:
     where = place_of(hook.function)
     place = f" ({where})" if where else ""
@@ -200,15 +212,8 @@ def _why_it_failed(hook: ProcessHook, function: Function, error: BaseException) 
     return function.redact(f"The start-up function {hook.name}{place} failed\n  {cause}")
 
 
-def _run_guarded(hook: ProcessHook, function: Function) -> None:
-    try:
-        _run(hook, function, "shutdown")
-    except BaseException as error:  # the others have to run all the same
-        _log.error("The shutdown function %s raised %s", hook.name, sentence_of(error), exc_info=error)
-
-
 class ProcessOccasion:
-    """What a context is made for that belongs to no request: the start or the end of a process."""
+    """What a context is made for that belongs to no request: the start or the end of a process, or code outside."""
 
     def __init__(self, function: Function, handler_name: str, name: str) -> None:
         self.function = function

@@ -201,6 +201,10 @@ def check_override(names: dict[str, Any]) -> None:
     assert services.cache.get("order:7") == "on its way"
 
 
+def check_outside(names: dict[str, Any]) -> None:
+    assert names["context"].cache.get("news") == "The shop opens at ten"
+
+
 def check_nothing(names: dict[str, Any]) -> None:
     """It asserts by itself."""
 
@@ -210,6 +214,7 @@ SCRIPTS: dict[str, Callable[[dict[str, Any]], None]] = {
     "def shop(": check_shop,
     "def require_login(": check_gate,
     "FakeCache()": check_override,
+    "sinchfn.context(app)": check_outside,
     "FakeConversation()": check_nothing,
     'create_app("examples/ivr"': check_nothing,
     "open_socket(app": check_nothing,

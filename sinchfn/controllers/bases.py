@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .. import agents
     from .. import conversation as messages
     from ..config import FunctionConfig
-    from ..context import FunctionContext
+    from ..function_context import FunctionContext
     from ..invocation import Invocation
     from ..requests import FunctionRequest
     from ..services.logs import RequestLogger

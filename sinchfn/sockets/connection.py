@@ -35,7 +35,7 @@ from .transports import WAKE, Transport
 from .websocket import Timer, check_code
 
 if TYPE_CHECKING:
-    from ..context import FunctionContext
+    from ..function_context import FunctionContext
 
 #: Bytes that wait for a peer who reads slowly, before a callback's socket is closed.
 UNSENT_LIMIT = 1 << 20

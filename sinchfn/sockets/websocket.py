@@ -13,7 +13,7 @@ from ..errors import ConnectionClosed, snake_case
 from .frames import NORMAL, may_be_sent
 
 if TYPE_CHECKING:
-    from ..context import FunctionContext
+    from ..function_context import FunctionContext
 
 Anything = Callable[[Any], Any] | Callable[[], Any]
 

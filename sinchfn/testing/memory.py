@@ -17,7 +17,7 @@ from .pair import Pair, Task
 from .stacks import stack_of
 
 if TYPE_CHECKING:
-    from ..context import FunctionContext
+    from ..function_context import FunctionContext
 
 #: Seconds after which an end that sends, and does not ask for messages, is told that its peer has closed. A real
 #: socket is looked after as often.
