@@ -19,6 +19,7 @@ from .address import proxy_fix
 from .assembly import make_function
 from .catchall import RULES
 from .config import FunctionConfig
+from .environment import loaded_secrets
 from .extension import mount
 from .gates import Gates
 from .outside import shell_names
@@ -71,7 +72,7 @@ def build_app(
 
 def begin_log(config: FunctionConfig) -> Redaction:
     """Set up the log of this process as the settings say; what strikes their secrets out of anything else."""
-    secrets = config.secrets()
+    secrets = [*config.secrets(), *loaded_secrets()]
     set_up_logging(config["SINCHFN_LOG_FORMAT"], config["SINCHFN_LOG_LEVEL"], secrets)
     return Redaction(secrets)
 

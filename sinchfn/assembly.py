@@ -9,6 +9,7 @@ from types import ModuleType
 from .auth import Entries
 from .config import FunctionConfig, load_config
 from .controllers import SinchController
+from .environment import overlooked, process_environment
 from .errors import FunctionError
 from .exports import controllers_of, read_exports
 from .function import Function
@@ -54,7 +55,9 @@ def make_function(
     :raises StartupError: the message says what is not usable, why, and what to do.
     """
     module = load_function(source if source is not None else default_source(overrides))
-    config = load_config(folder_of(module), overrides, debug=debug)
+    folder = folder_of(module)
+    environ = process_environment(folder, embedded=embedded)
+    config = load_config(folder, overrides, environ=environ, debug=debug)
     services = Services(config)
     registered = set_up(module, services, config)
     exports = read_exports(module, registered.routes, registered.used)
@@ -90,6 +93,7 @@ def make_function(
         warnings=(
             *exports.warnings,
             *config.warnings(),
+            *(() if embedded else overlooked(config)),
             *([] if debug else open_environment(config, is_asked_to_debug)),
             *unguarded_warnings(guards, gated),
             *replay_warnings(guards.schemes, config),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -55,7 +56,7 @@ class SinchFunctions:
         :raises StartupError: the function or a setting is not usable; the message says why and what to do.
         """
         debug = in_debug_mode()
-        ahead = settings_ahead(self._function, self._config, debug=debug).secrets()
+        ahead = settings_ahead(self._function, self._config, environ=os.environ, debug=debug).secrets()
         strike_out(ahead)
         with without_secrets(Redaction(ahead)):
             function = make_function(

@@ -13,6 +13,7 @@ from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
 
 from .config import FunctionConfig, read_config
+from .environment import process_environment
 from .errors import StartupError
 from .loading import default_source, folder_for, folder_of
 from .redaction import Redaction
@@ -37,6 +38,7 @@ def settings_ahead(
 ) -> FunctionConfig:
     """The settings of a function that is not loaded yet, as far as they can be read. Their faults are for later."""
     folder = folder_ahead(default_source(overrides) if source is None else source)
+    environ = process_environment(folder) if environ is None else environ
     return read_config(folder, overrides, environ=environ, debug=debug)[0]
 
 
