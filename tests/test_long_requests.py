@@ -91,7 +91,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(
-    "text", ["\\x01" * 3000, "é" * 3000, "😀" * 3000, "a" * 100_000], ids=["control", "é", "😀", "a"]
+    "text", ["\x01" * 3000, "é" * 3000, "😀" * 3000, "a" * 100_000], ids=["control", "é", "😀", "a"]
 )
 @pytest.mark.parametrize("part", LONG)
 @pytest.mark.parametrize("form", ["json", "text"])
