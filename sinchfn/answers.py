@@ -18,6 +18,7 @@ from .exports import Export, Reads
 from .function import Function
 from .invocation import Invocation
 from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
+from .unhandled import remedy
 from .voice.streams import stream_url
 from .voice.svaml import MenuBuilder, Svaml, SvamlBuilder, check_svaml, problem_of_built, unused
 
@@ -223,7 +224,10 @@ def _check(answer: Any, invocation: Invocation) -> bool:
 def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]:
     """`answer` with the stream path of a ``connectStream`` turned into a URL; the handler's own dict is not changed."""
     action = answer.get("action")
-    if not isinstance(action, dict) or str(action.get("name")).lower() != "connectstream":
+    name = str(action.get("name")).lower() if isinstance(action, dict) else ""
+    if name == "runmenu":
+        _warn_of_no_pie(invocation)
+    if not isinstance(action, dict) or name != "connectstream":
         return answer
     destination = action.get("destination")
     if not isinstance(destination, dict):
@@ -246,6 +250,18 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
         function.url_prefix,
     )
     return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}
+
+
+def _warn_of_no_pie(invocation: Invocation) -> None:
+    """Once for each handler: what the caller chooses in its menu will be a 404."""
+    function, told = invocation.function, (_name(invocation), "menu")
+    if "pie" not in function.exports.callbacks and told not in function.warned:
+        function.warned.add(told)
+        _log.warning(
+            "%s sends a menu, and no handler takes what the caller chooses. %s (Said once.)",
+            told[0],
+            remedy("pie", function.exports),
+        )
 
 
 def _warn_of_no_socket(endpoint: str, function: Function) -> None:

@@ -20,6 +20,7 @@ from .redaction import MASK
 from .responses import error_response, json_response, to_response
 from .services.logs import current_request, struck_out
 from .signals import after_request, before_request, handler_failed
+from .unhandled import UnhandledCallback
 from .voice.answers import error_answer
 from .voice.svaml import MADE
 
@@ -70,9 +71,12 @@ def _refused(invocation: Invocation, error: HTTPException) -> Response:
     _strike_out(invocation, error)
     invocation._refuse(error.description)
     invocation._raise(error)
-    tell = partial(without_secrets, invocation)
-    fields = struck_out(error.fields, tell) if isinstance(error, InvalidRequest) else None
-    return error_response(error, invocation.request_id, **({"fields": fields} if fields else {}))
+    members: dict[str, Any] = {}
+    if isinstance(error, InvalidRequest) and error.fields:
+        members["fields"] = struck_out(error.fields, partial(without_secrets, invocation))
+    elif isinstance(error, UnhandledCallback):
+        members["handlers"] = error.handlers
+    return error_response(error, invocation.request_id, **members)
 
 
 def _strike_out(invocation: Invocation, error: HTTPException) -> None:

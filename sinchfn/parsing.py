@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import islice
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +16,10 @@ from werkzeug.exceptions import BadRequest, HTTPException, UnprocessableEntity, 
 from .exports import CALLBACKS, Reads
 from .invocation import Invocation
 from .payloads import JSON_TYPES
+from .redaction import brief
 from .requests import FORMS, FunctionRequest, is_json
+from .routing import segments_of
+from .unhandled import UnhandledCallback, unhandled_sentence
 from .voice.callbacks import EVENTS
 
 _log = logging.getLogger("sinchfn")
@@ -140,6 +144,23 @@ def _parse_callback(invocation: Invocation) -> None:
     invocation._accept(callback, call_id if isinstance(call_id, str) else callback.call_id)
 
 
+def _parse_unhandled(invocation: Invocation) -> None:
+    """404 for a callback without a handler. The log says which it was, and what to write."""
+    incoming, function = invocation.incoming, invocation.function
+    payload: Any = None
+    with suppress(HTTPException):
+        payload = incoming.json
+    members = payload.items() if isinstance(payload, dict) else ()
+    sent = {name: value for name, value in members if isinstance(value, str)}
+    event, path = sent.get("event", ""), f"/{'/'.join(segments_of(incoming.path))}"
+    name = invocation.export.name if invocation.export.name in CALLBACKS else event.lower()
+    invocation._accept(payload, sent.get("callid"))
+    # In the log without secrets, which are struck out before a text is cut.
+    shown = unhandled_sentence(name, brief(function.redact(event)), brief(function.redact(path)), function)
+    _log.warning("A voice callback found no handler (call %s): %s", brief(invocation.call_id or "unknown"), shown)
+    raise UnhandledCallback(unhandled_sentence(name, event[:64], path[:200], function), function.exports.names)
+
+
 def _parse_conversation(invocation: Invocation) -> None:
     from .conversation import METHODS, parse_event
 
@@ -209,6 +230,7 @@ PARSERS: Mapping[Reads, Callable[[Invocation], None]] = MappingProxyType(
     {
         Reads.REQUEST: _parse_request,
         Reads.CALLBACK: _parse_callback,
+        Reads.UNHANDLED: _parse_unhandled,
         Reads.CONVERSATION: _parse_conversation,
         Reads.AGENT: _parse_agent,
         Reads.AGENT_INIT: _parse_agent_init,

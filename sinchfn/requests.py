@@ -60,6 +60,7 @@ class Incoming:
         "_spooled",
         "called",
         "environ",
+        "is_genuine",
         "limit",
         "method",
         "path",
@@ -85,6 +86,8 @@ class Incoming:
             request.query_string = quote(request.query_string, safe="=&;%+").encode()
         self.request_id = request_id_of(self.environ)
         self.environ[SEEN_KEY] = True
+        #: whether it is known to be a callback that the platform signed
+        self.is_genuine = False
         self._body: bytes | SpooledBody | HTTPException | None = None
         self._spooled = False
         self._json: Any = self  # stands for: not parsed yet

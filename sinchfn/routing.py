@@ -12,6 +12,9 @@ from .exports import CALLBACKS, Export, Exports, Kind, Reads
 #: Stands for the event of a ``POST`` to the root whose body could not be read as JSON.
 UNREADABLE = "?"
 
+#: Stands for the event of one that was not read, because its signature does not hold.
+UNVERIFIED = "!"
+
 #: Answers for the application's one callback URL when the body does not say which callback it is for.
 CALLBACK_URL = Export("/", Kind.VOICE, reads=Reads.CALLBACK)
 
@@ -38,7 +41,8 @@ def route(method: str, path: str, event: str | None, exports: Exports) -> Route 
     """Find the endpoint for a request.
 
     :param path: decoded, below the function's mount.
-    :param event: the ``event`` of a JSON body posted to the root, in lower case, or :data:`UNREADABLE`, else None.
+    :param event: the ``event`` of a JSON body posted to the root, in lower case; :data:`UNREADABLE`,
+        :data:`UNVERIFIED`, or None.
     :returns: the route, or None if no endpoint has this path.
     """
     segments = segments_of(path)
@@ -82,7 +86,7 @@ def _route_root(method: str, event: str | None, exports: Exports) -> Route | Non
         if event in CALLBACKS:  # one without a handler is not for `home`, which would take it unverified
             return _found(method, exports.callbacks.get(event))
         is_own = exports.root is not None or (own is not None and own.export is not None)
-        if event == UNREADABLE and not is_own:
+        if event == UNVERIFIED or (event == UNREADABLE and not is_own):
             return Route(CALLBACK_URL)
         if own is not None and own.export is None:
             return None  # what a POST is for here is the event, and there is none

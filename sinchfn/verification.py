@@ -10,10 +10,12 @@ from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
 from .address import called_paths, other_paths
 from .errors import CacheError, SignatureError
+from .function import Function
 from .invocation import Invocation
 from .requests import Incoming
 from .services.claims import Claim
 from .signatures import ApplicationScheme, Body, NonceScheme, WebhookScheme
+from .unhandled import V2, claimed_event, v2_sentence
 
 #: Seconds for which a nonce is held for the request that came with it first. If its process dies, the platform's next
 #: delivery after these is accepted; they are well within the age that a signed timestamp may have.
@@ -65,23 +67,53 @@ def verify_signature(invocation: Invocation) -> None:
         _verify_webhook(scheme, invocation)
 
 
-def _verify_callback(scheme: ApplicationScheme, invocation: Invocation) -> None:
-    environ = invocation.environ
-    signed: dict[str, Any] = {
+def is_genuine(incoming: Incoming, function: Function) -> bool:
+    """Check the signature of a callback before anything of its body is parsed.
+
+    :returns: True also where callbacks are not verified.
+    :raises HTTPException: its body cannot be read.
+    """
+    scheme = function.schemes.get("application")
+    if isinstance(scheme, ApplicationScheme) and not incoming.is_genuine:
+        paths = called_paths(incoming.environ, function)
+        incoming.is_genuine = _differs_for_all(scheme, paths, _signed_parts(incoming)) is None
+        return incoming.is_genuine
+    return True
+
+
+def claims_signature(incoming: Incoming) -> bool:
+    """Whether the sender says that this is a callback of the platform."""
+    authorization: str = incoming.environ.get("HTTP_AUTHORIZATION", "")
+    return authorization[:12].lower() == "application "
+
+
+def _signed_parts(incoming: Incoming) -> dict[str, Any]:
+    environ = incoming.environ
+    return {
         "method": environ["REQUEST_METHOD"],
         "content_type": environ.get("CONTENT_TYPE", ""),
         "timestamp": environ.get("HTTP_X_TIMESTAMP"),
         "authorization": environ.get("HTTP_AUTHORIZATION"),
-        "body": invocation.incoming.body,
+        "body": incoming.body,
     }
-    paths = called_paths(environ, invocation.function)
+
+
+def _verify_callback(scheme: ApplicationScheme, invocation: Invocation) -> None:
+    incoming, function = invocation.incoming, invocation.function
+    if incoming.is_genuine:  # seen already, to find out which callback it is
+        return
+    signed = _signed_parts(incoming)
+    paths = called_paths(invocation.environ, function)
     reason = _differs_for_all(scheme, paths, signed)
     if reason is None:
         return
-    if invocation.function.config.is_development:
-        others = other_paths(environ, invocation.function)
-        _refuse(invocation, reason, scheme.explain(path=paths[0], alternatives=others, **signed))
-    _refuse(invocation, reason)
+    event = claimed_event(incoming.body)
+    hint = v2_sentence(event) if event.startswith(V2) else ""
+    explained = ""
+    if function.config.is_development:
+        others = other_paths(invocation.environ, function)
+        explained = scheme.explain(path=paths[0], alternatives=others, **signed)
+    _refuse(invocation, reason, explained, hint)
 
 
 def _differs_for_all(scheme: ApplicationScheme, paths: tuple[str, ...], signed: dict[str, Any]) -> str | None:
@@ -137,9 +169,13 @@ def _settle(invocation: Invocation, name: str, lifetime: float, is_done: bool) -
         _log.error("The nonce of a call to %s could not be recorded: %s", invocation.export.name, error)
 
 
-def _refuse(invocation: Invocation, reason: str, explained: str = "") -> NoReturn:
+def _refuse(invocation: Invocation, reason: str, explained: str = "", hint: str = "") -> NoReturn:
+    """
+    :param hint: what follows from the request alone, and so may be told to its sender.
+    """
     if explained and explained != reason:
         reason = f"{reason}; {explained}"
-    _log.warning("Refused a call to %s: %s", invocation.export.name, reason)
+    hint = hint and f" {hint}"
+    _log.warning("Refused a call to %s: %s%s", invocation.export.name, reason, hint and f".{hint}")
     carried = "secret" if invocation.export.scheme == "init-secret" else "signature"
-    raise Unauthorized(f"The {carried} of this request does not hold.")
+    raise Unauthorized(f"The {carried} of this request does not hold.{hint}")

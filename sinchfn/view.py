@@ -19,8 +19,17 @@ from .invocation import Invocation
 from .landing import landing_page
 from .requests import Incoming, flask_request
 from .responses import HTML, error_response, json_response, make_response
-from .routing import UNREADABLE, route, segments_of
+from .routing import UNREADABLE, UNVERIFIED, route, segments_of
 from .services.public import single_range
+from .unhandled import (
+    MOST_OF_A_CALLBACK,
+    claimed_event,
+    looks_like_callback,
+    may_be_callback,
+    unhandled,
+    unhandled_sentence,
+)
+from .verification import claims_signature, is_genuine
 from .views import RouteRules
 
 _log = logging.getLogger("sinchfn")
@@ -37,43 +46,57 @@ class FunctionView:
         self.function = function
         self.rules = rules
         self._limit: int = function.config["SINCHFN_MAX_BODY"]
+        at_root = route("POST", "/", None, function.exports)
+        self._has_root_handler = at_root is not None and at_root.export is not None
 
     def __call__(self, path: str = "") -> Response:
         incoming = Incoming(flask_request(), path, self._limit)
         event = self._event(incoming)
         found = route(incoming.method, path, event, self.function.exports)
-        if found is None:
-            return self._not_found(incoming, event) if event in CALLBACKS else self._without_export(incoming)
+        if found is None or found.is_left:
+            return self._without_export(incoming, event, found.allow if found else ())
         if found.export is None:
-            return (
-                self._without_export(incoming, found.allow)
-                if found.is_left
-                else self._not_allowed(incoming, found.allow)
-            )
+            return self._not_allowed(incoming, found.allow)
         incoming.request.url_rule = self.rules.of_route(found)
         if found.export.takes_large_bodies:
             incoming.allow(self.function.limit_of(found.export), spooled=True)
         return run(Invocation(self.app, self.function, found.export, incoming, found))
 
     def _event(self, incoming: Incoming) -> str | None:
-        """The event of a callback posted to the root, the one URL that a Voice application has for all of them."""
+        """The event of a callback posted to the root, the one URL that a Voice application has for all of them.
+
+        The body is parsed when its signature holds. An unsigned one only where there is a handler for the root, which
+        takes what is no callback.
+        """
         if not self._awaits_event(incoming):
             return None
+        callbacks = self.function.exports.callbacks
         try:
+            genuine = is_genuine(incoming, self.function)
+            if not genuine:
+                if claims_signature(incoming) or not self._has_root_handler:
+                    claimed = claimed_event(incoming.body)
+                    return claimed if claimed in callbacks else UNVERIFIED
+                if not may_be_callback(incoming.body):
+                    return None
             payload = incoming.json
         except HTTPException:
             return UNREADABLE
-        event = payload.get("event") if isinstance(payload, dict) else None
-        return event.lower() if isinstance(event, str) else None
+        found = payload.get("event") if isinstance(payload, dict) else None
+        event = found.lower() if isinstance(found, str) else None
+        return UNVERIFIED if event in CALLBACKS and event not in callbacks and not genuine else event
 
-    def _without_export(self, incoming: Incoming, allow: tuple[str, ...] = ()) -> Response:
-        """Answer with a file, a socket's refusal, the health or the landing page.
+    def _without_export(self, incoming: Incoming, event: str | None, allow: tuple[str, ...]) -> Response:
+        """Answer with a file, a socket's refusal, the health or the landing page, else with an error.
 
         :param allow: the methods of the function's own routes at this path, none of which is that of the request.
         """
         refuse = self._socket(incoming)
         make = self._file(incoming) or refuse or self._built_in(incoming)
-        if make is None:
+        if make is None or self._awaits_event(incoming):
+            name = self._unhandled_callback(incoming, event)
+            if name is not None:
+                return run(Invocation(self.app, self.function, unhandled(name), incoming))
             return self._not_allowed(incoming, allow) if allow else self._not_found(incoming)
         if incoming.method not in READING and make is not refuse:
             return self._not_allowed(incoming, tuple(sorted({*allow, *READING})))
@@ -83,6 +106,28 @@ class FunctionView:
             return error_response(error, incoming.request_id)
         response.headers["X-Request-ID"] = incoming.request_id
         return response
+
+    def _unhandled_callback(self, incoming: Incoming, event: str | None) -> str | None:
+        """The event of a voice callback that nothing answers, ``/`` if it names none; None if it is no callback.
+
+        Where callbacks are verified, nothing is read of a request that does not claim to be signed.
+        """
+        if incoming.method != "POST":
+            return None
+        segments = segments_of(incoming.path)
+        named = event or (segments[-1] if segments else "")
+        has_voice, is_verified = bool(self.function.exports.callbacks), "application" in self.function.schemes
+        if named in CALLBACKS and (event or is_verified):
+            return named
+        incoming.allow(min(incoming.limit, MOST_OF_A_CALLBACK))
+        try:
+            if is_verified:
+                is_callback = claims_signature(incoming) and is_genuine(incoming, self.function)
+            else:
+                is_callback = (has_voice or self.function.config.is_development) and looks_like_callback(incoming)
+            return (named if named in CALLBACKS else claimed_event(incoming.body) or "/") if is_callback else None
+        except HTTPException:
+            return None
 
     def _file(self, incoming: Incoming) -> Callable[[], Response] | None:
         public = self.function.public
@@ -142,15 +187,12 @@ class FunctionView:
         asked = "/".join(segments_of(incoming.path))
         return f"{self.function.url_prefix}/{asked[:200]}"
 
-    def _not_found(self, incoming: Incoming, event: str | None = None) -> Response:
+    def _not_found(self, incoming: Incoming) -> Response:
         if self.function.embedded and not self.function.url_prefix:
             raise HostNotFound
-        if event is not None:
-            sentence = f'There is no handler for the event "{event}".'
-        elif self._awaits_event(incoming):
-            sentence = (
-                "A POST to the root goes to the callback that the event in its JSON names, and there is none in it."
-            )
+        asked = "/".join(segments_of(incoming.path))[:200]
+        if self.function.exports.callbacks and incoming.method == "POST" and (not asked or claims_signature(incoming)):
+            sentence = unhandled_sentence("", "", f"/{asked}", self.function)
         else:
             sentence = f"There is no handler for {incoming.method} {self._asked(incoming)}.{self._near_miss(incoming)}"
         return error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)

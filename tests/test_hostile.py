@@ -893,7 +893,8 @@ def test_ten_thousand_random_requests_leave_no_500(tmp_path: Path) -> None:
             reached = (export and method in METHODS) or (callback and method == "POST")
             expected += reached
         assert served.log == ""
-        assert len(served.ledger) == expected
+        lost = [record for record in served.ledger if record["status"] == 404 and record["kind"] == "voice"]
+        assert len(served.ledger) - len(lost) == expected  # a callback that is sent to nowhere is recorded, too
         assert 5_000 < expected < 9_500
 
 

@@ -261,7 +261,10 @@ def test_ice_and_pie_without_a_handler_are_a_404(tmp_path: Path, path: str) -> N
     with serving(tmp_path, returning("None", "dice")) as served:
         assert served.post(path, ICE).status == 404
         assert served.post(path.replace("ice", "pie"), {"event": "pie"}).status == 404
-        assert served.ledger == []
+        assert [(record["handler"], record["outcome"]) for record in served.ledger] == [
+            ("ice", "refused"),
+            ("pie", "refused"),
+        ]
 
 
 def test_without_any_voice_callback_none_is_answered(tmp_path: Path) -> None:

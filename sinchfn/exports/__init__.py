@@ -9,6 +9,7 @@ from .names import CALLBACKS as CALLBACKS
 from .names import IMPLICIT_CALLBACKS as IMPLICIT_CALLBACKS
 from .names import RESERVED as RESERVED
 from .names import ROOT as ROOT
+from .names import seems_meant as seems_meant
 from .reading import controllers_of as controllers_of
 from .reading import read_exports as read_exports
 from .routes import DeclaredRoute as DeclaredRoute

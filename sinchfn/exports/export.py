@@ -37,6 +37,8 @@ class Reads(StrEnum):
     REQUEST = "request"
     #: a voice callback
     CALLBACK = "callback"
+    #: a voice callback that has no handler
+    UNHANDLED = "unhandled"
     #: an event of the Conversation API
     CONVERSATION = "conversation"
     #: an event of an agent

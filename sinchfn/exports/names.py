@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 
+from ..errors import near_miss
+
 #: Voice callbacks: ``POST`` to their name, with a call event; the answer is SVAML.
 CALLBACKS = ("ice", "ace", "pie", "dice", "notify")
 
 #: Callbacks that are verified, recorded and answered also when the function has no handler of that name,
 #: as soon as it has a handler for any other callback.
 IMPLICIT_CALLBACKS = ("ace", "dice", "notify")
+
+#: What other names for a callback have beside its own: ``on_pie``, ``pie_handler``.
+BESIDE = frozenset(("on", "handle", "handler", "callback", "event", "voice"))
 
 #: Public names with a meaning of their own that are never routed.
 RESERVED = ("setup", "auth")
@@ -49,3 +54,10 @@ def service_of(name: str) -> str:
 def has_meaning(name: str) -> bool:
     """Whether a handler of this name would be more than a custom endpoint."""
     return name in CALLBACKS or name in ROOT or is_webhook(name)
+
+
+def seems_meant(name: str, callback: str) -> bool:
+    """Whether an export of this name may be meant as that callback: ``pei``, ``on_pie``, ``piee``."""
+    words = [word for word in words_of(name) if word not in BESIDE]
+    word = "".join(words)
+    return sorted(word) == sorted(callback) or near_miss(word, [callback]) is not None

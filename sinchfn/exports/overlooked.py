@@ -13,9 +13,9 @@ from ..controllers.decorators import ROUTES
 from ..init import STEPS, SinchFunctionInit
 from ..places import place_of
 from .classes import WEBHOOKS, is_controller
-from .export import Export
+from .export import Export, Kind
 from .functions import payload_name
-from .names import CALLBACKS, RESERVED, has_meaning, is_webhook
+from .names import CALLBACKS, RESERVED, has_meaning, is_webhook, seems_meant
 
 
 def overlooked(module: ModuleType, exported: Mapping[str, Any], listed: Sequence[Export]) -> Iterator[str]:
@@ -27,6 +27,7 @@ def overlooked(module: ModuleType, exported: Mapping[str, Any], listed: Sequence
     controllers = [value for value in exported.values() if is_controller(value)]
     yield from _overlooked_in(controllers, {name for export in listed for name in export.names})
     yield from _overlooked_init(module)
+    yield from _overlooked_callbacks(module, listed)
     for name in exported:
         service = name.lower().removesuffix("webhook").strip("_")
         if name.lower().endswith("webhook") and service and not is_webhook(name):
@@ -51,6 +52,15 @@ def _overlooked_in(controllers: Sequence[type[SinchController]], served: Collect
         is_base = any(controller in other.__mro__[1:] for other in controllers)
         if not is_base and not any(name.partition(".")[0] == controller.__name__ for name in served):
             yield f"The controller {where} serves nothing: {_may_do(controller)}."
+
+
+def _overlooked_callbacks(module: ModuleType, listed: Sequence[Export]) -> Iterator[str]:
+    """A warning for each plain endpoint that may be meant as a callback which a function with others lacks."""
+    voice = {export.meaning for export in listed if export.kind is Kind.VOICE}
+    for name in CALLBACKS if voice else ():
+        for export in listed:
+            if name not in voice and export.kind is Kind.HTTP and seems_meant(export.name, name):
+                yield f'"{export.name}" in {module.__file__} is no callback: if "{name}" is meant, name it so.'
 
 
 def _may_do(controller: type[SinchController]) -> str:
