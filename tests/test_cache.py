@@ -1367,6 +1367,18 @@ def test_keys_finds_each_key_once_among_many_of_others(own_server: RedisServer) 
         assert cache.keys("[[][*]\\]:*") == sorted(f"[*]:{number}" for number in range(1500))
 
 
+def test_names_of_other_programs_that_can_be_no_keys_are_not_among_them(own_server: RedisServer) -> None:
+    with redis_cache(own_server.url) as cache, client_of(own_server) as client:
+        cache.set("mine", 1)
+        [name] = client.scan_iter()
+        start = name.removesuffix(b"mine")
+        for foreign in (b"", b"\xff", b"nul\0", b"long" * 300):
+            client.set(start + foreign, 1)
+        client.set(start + b"a b//c", "1")
+        assert cache.keys() == ["a b//c", "mine"]
+        assert cache.get_many(cache.keys()) == [1, 1]
+
+
 def test_a_counter_works_after_the_scripts_of_redis_are_flushed(own_server: RedisServer) -> None:
     with redis_cache(own_server.url) as cache, client_of(own_server) as client:
         for expected in (1, 2, 3):

@@ -24,6 +24,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -39,6 +40,27 @@ MB = 1 << 20
 PATIENCE = 60
 
 #: Keys that something on the way to a file or an object may take for something else.
+#: Names that other programs give to objects, and that no key can be.
+FOREIGN_NAMES = [
+    "sub/",
+    "sub//",
+    "new/",
+    "deep/er/",
+    "a//b",
+    "//",
+    "/lead",
+    "//lead",
+    "x/../y",
+    "../up",
+    "..",
+    "a/./b",
+    "./a",
+    "back\\slash",
+    "control\x01",
+    "nul\0",
+    ".sinchfn/own",
+]
+
 ODD_KEYS = [
     "a",
     "a b",
@@ -549,6 +571,29 @@ class TestFiles:
         assert (outside / "secret").read_text() == "secret"
         assert list((tmp_path / "storage2").iterdir()) == []
 
+    def test_what_cannot_be_read_is_not_listed(
+        self, tmp_path: Path, in_folder: Storage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        in_folder.write("a/b", b"")
+        for name in (b"back\\slash", b"line\nbreak", b"no utf-8 \xff", b"a/control\x01"):
+            Path(os.fsdecode(os.fsencode(tmp_path / "storage") + b"/" + name)).touch()
+        (tmp_path / "storage/empty").mkdir()
+        os.mkfifo(tmp_path / "storage/pipe")
+        lost = tmp_path / "storage/lost+found"
+        lost.mkdir()
+        scan = os.scandir
+
+        def denied(folder: Any) -> Any:
+            if str(folder) == str(lost):
+                raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+            return scan(folder)
+
+        monkeypatch.setattr(os, "scandir", denied)
+        assert in_folder.list() == ["a/b"]
+        lost = tmp_path / "storage"
+        with pytest.raises(StorageError, match=r"Cannot list .*Permission denied"):
+            in_folder.list()
+
     def test_links_that_stay_inside_are_followed(self, tmp_path: Path, in_folder: Storage) -> None:
         in_folder.write("a/b", b"content")
         (tmp_path / "storage/link").symlink_to("a/b")
@@ -918,10 +963,50 @@ class TestObjects:
             with storage.open("a") as file, pytest.raises(StorageError, match="Cannot read 'a' in s3://files"):
                 file.read()
 
-    def test_a_foreign_object_whose_name_is_no_key_is_pointed_out(self, endpoint: ObjectStore, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("content", [b"", b"full"], ids=["empty", "full"])
+    @pytest.mark.parametrize("prefix", ["", "p", "p q/%r+s"])
+    def test_what_cannot_be_read_is_not_listed(
+        self, endpoint: ObjectStore, tmp_path: Path, prefix: str, content: bytes
+    ) -> None:
+        bucket, start = f"foreign-{uuid4()}", f"{prefix}/" if prefix else ""
+        endpoint.make_bucket(bucket)
+        for name in ("sub/b", "z", *(f"many/{number:03}" for number in range(PAGE + 10)), *ODD_KEYS):
+            endpoint.put(bucket, start + name, content)
+        storage = open_at(f"s3://{bucket}/{prefix}", tmp_path, **endpoint.env)
+        before = storage.list()
+        assert {"sub/b", "z", *ODD_KEYS} < set(before)
+        for name in FOREIGN_NAMES:
+            endpoint.put(bucket, start + name, content)
+        assert storage.list() == before
+        assert storage.list("sub") == storage.list("sub/") == ["sub/b"]
+        assert storage.list("many/") == [f"many/{number:03}" for number in range(PAGE + 10)]
+        assert all(storage.read(key) == content for key in ("sub/b", "z", *ODD_KEYS))
+
+    def test_folders_of_consoles_are_not_listed_with_the_credentials_of_a_machine_either(
+        self, endpoint: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bucket = f"foreign-{uuid4()}"
+        endpoint.make_bucket(bucket)
+        for name in ("a", "b", "sub/", "sub/b", "new/", "z/"):
+            endpoint.put(bucket, name, b"")
+        monkeypatch.setattr(objects, "can_list", lambda _: False)
+        assert open_at(f"s3://{bucket}", tmp_path, **endpoint.env).list() == ["a", "b", "sub/b"]
+
+    def test_a_listing_is_asked_of_the_library_where_it_cannot_be_had_otherwise(
+        self, endpoint: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        storage = open_at(f"s3://files/{uuid4()}", tmp_path, **endpoint.env)
+        storage.write("a", b"")
+        monkeypatch.setattr("sinchfn.services.storage.listing.urlsplit", lambda _: urlsplit("http://127.0.0.1:1"))
+        assert storage.list() == ["a"]
+
+    def test_a_foreign_object_whose_name_is_no_key_is_pointed_out(
+        self, endpoint: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         endpoint.make_bucket("foreign")
         endpoint.put("foreign", "p/a", b"")
         endpoint.put("foreign", "p/b//c", b"")
+        monkeypatch.setattr(objects, "can_list", lambda _: False)
         storage = open_at("s3://foreign/p", tmp_path, **endpoint.env)
         with pytest.raises(StorageError, match=r"Cannot list the keys in s3://foreign/p .*whose name is no key"):
             storage.list()

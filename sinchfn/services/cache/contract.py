@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from ...errors import CacheError
 from .globs import Glob
-from .keys import LONGEST_KEY, check_key, milliseconds_of, shown
+from .keys import LONGEST_KEY, check_key, is_key, milliseconds_of, shown
 from .values import dump, load
 
 #: What a counter can hold: 64 bits.
@@ -205,7 +205,7 @@ class Cache:
         except self._backend.errors as error:
             raise self._failed("list", pattern, error) from None
         start = len(self._prefix)
-        return sorted(key for name in names if glob.matches(key := name[start:]))
+        return sorted(key for name in names if glob.matches(key := name[start:]) and is_key(key))
 
     def apart(self, purpose: str) -> Cache:
         """A cache in the same place, over the same connections, whose keys are none of this one's.

@@ -41,6 +41,11 @@ def check_key(key: object) -> None:
         )
 
 
+def is_key(text: str) -> bool:
+    """Return True if `text` can be a key. What other programs put into a Redis need not be."""
+    return len(text) > 0 and "\0" not in text and len(text.encode()) <= LONGEST_KEY
+
+
 def milliseconds_of(seconds: float, what: str, key: str) -> int:
     """
     :raises ValueError: it is no positive, finite number.

@@ -119,7 +119,10 @@ class Storage:
     def list(self, prefix: str = "") -> Keys:
         """Every key that begins with `prefix`, sorted. A prefix need not end at a slash: ``rep`` finds ``reports/a``.
 
-        All keys in the folder of the prefix are looked at: those of ``reports/2026/`` for ``reports/2026/may``.
+        All keys in the folder of the prefix are looked at: those of ``reports/2026/`` for ``reports/2026/may``. What
+        other programs have put there under a name that cannot be read by this storage is left out: the empty objects
+        that consoles make of a folder, names with ``//`` or ``..`` in them. (With Google Cloud, Azure, or credentials
+        that the machine has, one such name fails the listing: the message says so.)
         """
         check_prefix(prefix)
         with _failing("list", prefix, self._backend):

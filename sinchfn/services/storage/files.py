@@ -124,6 +124,10 @@ class Files:
                 entries = list(found)
         except NOTHING:
             return
+        except PermissionError:  # such as lost+found: nothing in it can be read either
+            if folder == self._root:
+                raise
+            return
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if entry.path != str(self._temporary):

@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 from ..extras import import_extra
 from .contract import BackendError, NotStoredError, storage_error
 from .faults import failure, is_about_the_key
+from .listing import ListingError, can_list, list_names
 from .providers import Location
 from .source import PIECE
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+Names = list[str]
 
 #: Bytes in a part of a large upload, and how many parts are under way at once: with these, up to 80 GB.
 PART = 8 * PIECE
@@ -54,6 +57,7 @@ class Objects:
         self._location = location
         self._obstore = import_extra("obstore", f"SINCHFN_STORAGE_URL={location.scheme}:")
         self._has_answered = False
+        self._can_list = can_list(location)
         self.place = str(location)
         _ = self._store
 
@@ -78,9 +82,26 @@ class Objects:
             return io.BufferedReader(ObjectFile(self, key, self._get(key)), PIECE)
 
     def list(self, prefix: str) -> Iterator[str]:
+        folder = prefix.rpartition("/")[0]
         with self.using():
-            for page in self._obstore.list(self._store, prefix.rpartition("/")[0] or None, chunk_size=1000):
-                yield from (found["path"] for found in page)
+            if self._can_list:
+                try:
+                    return iter(self._names(folder))
+                except ListingError as error:
+                    self._can_list = error.is_passing
+            return self._listed(folder)
+
+    def _names(self, folder: str) -> Names:
+        above = f"{self._location.prefix}/" if self._location.prefix else ""
+        start = f"{above}{folder}/" if folder else above
+        found = list_names(self._location, start, connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+        return [name.removeprefix(above) for name in found]
+
+    def _listed(self, folder: str) -> Iterator[str]:
+        """The keys that the library lists; it cuts the slash off the names of folders that consoles make."""
+        with self.using():
+            for page in self._obstore.list(self._store, folder or None, chunk_size=1000):
+                yield from (found["path"] for found in page if found["size"] or self.exists(found["path"]))
 
     def exists(self, key: str) -> bool:
         with self.using():
