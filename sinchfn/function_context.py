@@ -178,7 +178,7 @@ class FunctionContext:
     def _end(self, error: BaseException | None = None) -> None:
         """The request is over: nothing that was opened for it stays open.
 
-        :param error: what it failed with, which its services are told.
+        :param error: what it failed with, for its services.
         """
         if self._is_over:
             return

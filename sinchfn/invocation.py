@@ -271,7 +271,7 @@ class Invocation:
         self._settle = settle
 
     def _raise(self, error: BaseException | None) -> None:
-        """It was ended by this exception, which its services are told; None: it was begun again, as by a retry."""
+        """Keep the exception that ended it, for its services. None: the handler is called again, as by a retry."""
         self._error = error
 
     def _refuse(self, reason: str | None) -> None:

@@ -41,11 +41,11 @@ def context(app: Flask, url_prefix: str | None = None) -> Iterator[FunctionConte
 
 
 def _function_of(app: Flask, url_prefix: str | None) -> Function:
-    mounted: list[Function] = app.extensions.get("sinchfn", [])
+    mounted: list[Function] = getattr(app, "extensions", {}).get("sinchfn", [])
     if not mounted:
         raise FunctionError(
-            f'The app "{app.name}" has no function. Mount one, SinchFunctions("function.py").init_app(app), '
-            'or make an app of it: create_app("function.py").'
+            f"{app!r} has no function: sinchfn.context() takes the Flask app that has one. "
+            'Mount one, SinchFunctions("function.py").init_app(app), or make an app of it: create_app("function.py").'
         )
     if url_prefix is None and len(mounted) == 1:
         return mounted[0]

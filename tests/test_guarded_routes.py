@@ -14,12 +14,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from conftest import CASES, Answer, MakeFunction, raw_call
 from flask import Flask
+from gunicorn_server import gunicorn, until
 
 from sinchfn import ConfigError, FunctionError, SinchFunctions, create_app
 from sinchfn.controllers.decorators import METHODS
@@ -453,6 +455,16 @@ def test_a_message_whose_process_died_is_taken_when_it_is_delivered_again(
     monkeypatch.setattr(time, "time_ns", lambda: int((now() + 31) * 1e9))
     assert deliver().status == 200
     assert deliver().status == 401
+
+
+def test_under_gunicorn_the_delivery_after_a_killed_worker_is_put_off_and_not_refused(tmp_path: Path) -> None:
+    headers = headers_for("nonce", "POST", "/", b"{}")
+    with gunicorn(tmp_path / "fn", SLOW, **SECRETS, WEB_CONCURRENCY="2") as server:
+        with pytest.raises((HTTPException, ConnectionError)):  # the worker is gone, without an answer
+            server.request("POST", "/webhook/conversation?kill=1", b"{}", headers)
+        answer = until(lambda: server.request("POST", "/webhook/conversation", b"{}", headers))
+        assert (answer[0], answer[1]["Retry-After"]) == (503, "5")
+        assert "used before" not in server.log
 
 
 def test_a_nonce_that_failed_with_any_error_of_the_server_is_free_again(make_app: MakeApp) -> None:

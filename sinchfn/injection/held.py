@@ -23,7 +23,7 @@ class Ending:
     def __init__(self, *, is_strict: bool) -> None:
         #: Whether a service that cannot finish its work, such as a commit, fails what it was made for.
         self.is_strict = is_strict
-        #: What the services are told: the exception that ended the request, or that of a service that failed to finish.
+        #: What the services see: the exception that ended the request, or that of a service that failed to finish.
         self.error: BaseException | None = None
         #: What a service raised when all had gone well before.
         self.failure: BaseException | None = None

@@ -142,7 +142,7 @@ class Lifetime:
     def close(self, error: BaseException | None = None) -> None:
         """Close all that was made, in reverse order. The second time, nothing happens.
 
-        :param error: what the request failed with; the services are told.
+        :param error: what the request failed with; the services see it.
         :raises Exception: a service of a request that had not failed could not finish its work. All else that fails is
             logged.
         """

@@ -59,6 +59,9 @@ class ServiceRegistry:
     def override(self, service: Key[Any], value: V) -> Override[V]:
         """Let `value` stand for a service from now on; in tests. As a context manager it is taken back at the end.
 
+        Singletons that need the service are made again while the override is in force, and closed when it ends. All
+        threads see it.
+
         :raises FunctionError: `service` is no type, or not the one that is registered under its name.
         """
         return self._container.override(service, value)

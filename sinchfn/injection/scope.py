@@ -69,8 +69,8 @@ class Scope(Resolver):
         """Close the scoped services that were made, in reverse order. It can be called twice.
 
         :param error: what the request failed with: thrown into generators, and handed to context managers.
-        :raises Exception: it did not fail, but a service could not finish its work, such as a commit. The services that
-            were made before it are told, and closed. What fails otherwise is logged.
+        :raises Exception: it did not fail, but a service could not finish its work, such as a commit. The services made
+            before that one see the exception too. What fails otherwise is logged.
         """
         with self._registry._makings.lock:
             self._is_over = True
