@@ -11,7 +11,7 @@ from .config import FunctionConfig, load_config
 from .controllers import SinchController
 from .environment import overlooked, process_environment
 from .errors import FunctionError
-from .exports import controllers_of, read_exports
+from .exports import Exports, controllers_of, read_exports
 from .function import Function
 from .hooks import HOOKS
 from .injection import Plan
@@ -44,26 +44,31 @@ def make_function(
     overrides: Mapping[str, object] | None,
     *,
     url_prefix: str = "",
-    embedded: bool = False,
+    beside: Path | None = None,
     debug: bool = False,
     is_asked_to_debug: bool = False,
 ) -> Function:
     """Load a function and make everything that lives as long as the app.
 
+    :param beside: the folder of the app that it is mounted in, if that is somebody else's.
     :param debug: make development the default environment.
     :param is_asked_to_debug: Flask's debug flag is set, whether or not it counts in this server.
     :raises StartupError: the message says what is not usable, why, and what to do.
     """
-    module = load_function(source if source is not None else default_source(overrides))
+    embedded = beside is not None
+    module = load_function(source if source is not None else default_source(overrides, beside), beside)
     folder = folder_of(module)
     environ = process_environment(folder, embedded=embedded)
     config = load_config(folder, overrides, environ=environ, debug=debug)
     services = Services(config)
     registered = set_up(module, services, config)
     exports = read_exports(module, registered.routes, registered.used)
+    entries = auth_entries(module)
+    public = _public_files(config.folder, entries)
     plans = _plans(module, services)
     services.check(GIVEN)
-    entries = auth_entries(module)
+    if not (exports.listed or registered.sockets or (public is not None and public.has_files())):
+        raise _nothing_to_serve(module, exports)
     guards = make_guards(config, exports)
     gated, gate_warnings = gated_exports(entries, exports, module, guards)
     basic = basic_auth(config)
@@ -80,7 +85,7 @@ def make_function(
         schemes=guards.schemes,
         protection={export: guards.words_for(export, gated) for export in exports},
         stream_key=key,
-        public=_public_files(config.folder, entries),
+        public=public,
         ledger=ledger,
         services=services,
         plans=plans,
@@ -103,6 +108,21 @@ def make_function(
             *check_services(config),
             *_ledger_warnings(ledger),
         ),
+    )
+
+
+def _nothing_to_serve(module: ModuleType, exports: Exports) -> FunctionError:
+    where = getattr(module, "__file__", None) or f"The module {module.__name__}"
+    names = [name for name in vars(module) if not name.startswith("_")]
+    found = f"Found in it: {', '.join(names[:20])}." if names else "There are no public names in it."
+    return FunctionError(
+        "\n  ".join(
+            [
+                f"{where} has nothing to serve: no handler, route or socket, and no file in public/ beside it. {found}",
+                *exports.warnings,
+                "Export a handler, such as `def ice(context, data): ...` or `def status(context, request): ...`.",
+            ]
+        )
     )
 
 

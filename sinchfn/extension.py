@@ -42,7 +42,8 @@ class SinchFunctions:
         config: Mapping[str, object] | None = None,
     ) -> None:
         """
-        :param function: as for :func:`sinchfn.create_app`.
+        :param function: as for :func:`sinchfn.create_app`. A relative path is looked up in the app's ``root_path``,
+            then in the working directory.
         :param config: as for :func:`sinchfn.create_app`.
         """
         if isinstance(function, Flask):
@@ -55,15 +56,15 @@ class SinchFunctions:
 
         :raises StartupError: the function or a setting is not usable; the message says why and what to do.
         """
-        debug = in_debug_mode()
-        ahead = settings_ahead(self._function, self._config, environ=os.environ, debug=debug).secrets()
+        debug, beside = in_debug_mode(), Path(app.root_path)
+        ahead = settings_ahead(self._function, self._config, environ=os.environ, beside=beside, debug=debug).secrets()
         strike_out(ahead)
         with without_secrets(Redaction(ahead)):
             function = make_function(
                 self._function,
                 self._config,
                 url_prefix=url_prefix or "",
-                embedded=True,
+                beside=beside,
                 debug=debug,
                 is_asked_to_debug=app.debug,
             )

@@ -33,10 +33,11 @@ from .errors import FunctionError, sentence_of
 _numbers = itertools.count(1)
 
 
-def load_function(function: str | Path | ModuleType) -> ModuleType:
+def load_function(function: str | Path | ModuleType, beside: Path | None = None) -> ModuleType:
     """The function module.
 
     :param function: path of a ``function.py`` or of its folder, a module, or a dotted module name.
+    :param beside: a folder in which a relative path is looked up before the working directory.
     :raises FunctionError: it is missing or cannot be loaded; the message names file, cause and remedy.
     """
     if isinstance(function, ModuleType):
@@ -46,24 +47,45 @@ def load_function(function: str | Path | ModuleType) -> ModuleType:
             f"The function is given as a {type(function).__name__}. It takes the path of a function.py or of its "
             "folder, a module, or a dotted module name. (A Flask app goes to init_app.)"
         )
-    path = Path(function)
-    if path.exists() or not _is_dotted_name(str(function)):
-        return _load_file(_find_file(path))
-    return _import_named(str(function))
+    places = _places(function, beside)
+    path = _existing(places)
+    if path is not None or not _is_dotted_name(str(function)):
+        return _load_file(_find_file(path, places))
+    return _import_named(str(function), places)
 
 
-def default_source(overrides: Mapping[str, object] | None = None) -> str:
-    """Where the function is when nobody says: ``SINCHFN_FUNCTION``, else ``./function.py``."""
-    return str((overrides or {}).get("SINCHFN_FUNCTION") or os.environ.get("SINCHFN_FUNCTION") or "function.py")
+def default_source(overrides: Mapping[str, object] | None = None, beside: Path | None = None) -> str:
+    """Where the function is when nobody says: ``SINCHFN_FUNCTION``, else ``./function.py``.
+
+    :param beside: as for :func:`load_function`. It is not for a path in the environment.
+    """
+    if named := (overrides or {}).get("SINCHFN_FUNCTION"):
+        return str(named)
+    named = os.environ.get("SINCHFN_FUNCTION")
+    if named and beside is not None and Path(named).exists():
+        return str(Path(named).absolute())
+    return named or "function.py"
 
 
-def folder_for(source: str) -> Path:
+def folder_for(source: str, beside: Path | None = None) -> Path:
     """The folder of a function that is not to be loaded; where nothing is found, the one it would be in."""
-    path = Path(source)
-    if path.exists() or not _is_dotted_name(source):
+    places = _places(source, beside)
+    path = _existing(places)
+    if path is not None or not _is_dotted_name(source):
+        path = path or places[0]
         return (path if path.is_dir() else path.parent).resolve()
     spec = importlib.util.find_spec(source)
     return Path(spec.origin).parent if spec is not None and spec.origin else Path.cwd()
+
+
+def _places(source: str | Path, beside: Path | None) -> list[Path]:
+    """Where a function may be, as absolute paths: an absolute path is one place alone."""
+    folders = [Path.cwd()] if beside is None else [beside.absolute(), Path.cwd()]
+    return list(dict.fromkeys(folder / source for folder in folders))
+
+
+def _existing(places: Sequence[Path]) -> Path | None:
+    return next((place for place in places if place.exists()), None)
 
 
 def folder_of(module: ModuleType) -> Path:
@@ -76,31 +98,39 @@ def _is_dotted_name(text: str) -> bool:
     return not text.endswith(".py") and all(part.isidentifier() for part in text.split("."))
 
 
-def _find_file(path: Path) -> Path:
-    file = path / "function.py" if path.is_dir() else path
-    if file.is_file():
-        return file.resolve()
-    there = sorted(p.name for p in file.parent.glob("*.py")) if file.parent.is_dir() else []
+def _find_file(path: Path | None, places: Sequence[Path]) -> Path:
+    files = [place / "function.py" if place.is_dir() else place for place in ([path] if path else places)]
+    if files[0].is_file():
+        return files[0].resolve()
+    there = sorted({p.name for file in files if file.parent.is_dir() for p in file.parent.glob("*.py")})
     raise FunctionError(
-        f"There is no function at {file.absolute()}. "
+        f"There is no function at {' or '.join(map(str, files))}. "
         + (f"Found beside it: {', '.join(there)}. " if there else "")
         + "Create function.py with a handler such as `def ice(context, data): ...`, "
         "or set SINCHFN_FUNCTION to the path of your function."
     )
 
 
-def _import_named(name: str) -> ModuleType:
+def _import_named(name: str, places: Sequence[Path]) -> ModuleType:
+    looked_at = " or ".join(str(place.parent) for place in places)
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise _load_error(name, error, None) from error
         raise FunctionError(
-            f'The function "{name}" is neither a file or folder here ({Path.cwd()}) nor a module that Python can '
+            f'The function "{name}" is neither a file or folder in {looked_at} nor a module that Python can '
             "import. Give the path of a function.py, of its folder, or the dotted name of an importable module."
         ) from None
     except BaseException as error:
         raise _load_error(name, error, None) from error
+    if getattr(module, "__file__", None) is None:
+        found = " and ".join(map(str, getattr(module, "__path__", ()))) or "a module without a file"
+        raise FunctionError(
+            f'The function "{name}" is neither a file or folder in {looked_at} nor a module with a file: Python finds '
+            f"only {found}. Give the path of its function.py or of its folder."
+        )
+    return module
 
 
 def _load_file(file: Path) -> ModuleType:

@@ -34,20 +34,21 @@ def settings_ahead(
     overrides: Mapping[str, object] | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    beside: Path | None = None,
     debug: bool = False,
 ) -> FunctionConfig:
     """The settings of a function that is not loaded yet, as far as they can be read. Their faults are for later."""
-    folder = folder_ahead(default_source(overrides) if source is None else source)
+    folder = folder_ahead(default_source(overrides, beside) if source is None else source, beside)
     environ = process_environment(folder) if environ is None else environ
     return read_config(folder, overrides, environ=environ, debug=debug)[0]
 
 
-def folder_ahead(source: str | Path | ModuleType) -> Path:
+def folder_ahead(source: str | Path | ModuleType, beside: Path | None = None) -> Path:
     """The folder of a function that is not loaded yet; where nothing is found, the one it would be in."""
     if isinstance(source, ModuleType):
         return folder_of(source)
     try:
-        return folder_for(str(source))
+        return folder_for(str(source), beside)
     except (ImportError, ValueError, OSError):  # no such package; what is to be said of it, loading it will say
         return Path.cwd()
 

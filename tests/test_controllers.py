@@ -886,7 +886,7 @@ class TestWarnedAbout:
         self, serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture, source: str, says: str
     ) -> None:
         source = source.replace("def logged", "def _logged").replace("@logged", "@_logged")
-        serve(source)
+        serve(f"{source}def status(context, request): ...\n")
         assert says in caplog.text
 
     def test_nothing_is_said_of_bases_and_whole_controllers(

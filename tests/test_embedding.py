@@ -736,3 +736,66 @@ def test_so_many_hops_are_believed(make_function: MakeFunction, call: Call, hops
         make_function("def who(c, r):\n    return r.remote_addr\n"), config=QUIET | {"SINCHFN_TRUSTED_PROXIES": hops}
     )
     assert call(app, "GET", "/who", headers={"X-Forwarded-For": "1.1.1.1, 2.2.2.2, 3.3.3.3"}).text == expected
+
+
+# ---------------------------------------------------------------------------------------------- where the function is
+
+
+@pytest.fixture
+def project(make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder of a host's app, with a function in it; the working directory is another one."""
+    for name in ("voice", "lib/voice"):
+        make_function(f"def status(c, r): return {name!r}\n", f"project/{name}")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path / "project"
+
+
+def status_in(project: Path, function: str | Path | None = None, **config: object) -> str:
+    host = Flask("host", root_path=str(project))
+    SinchFunctions(function, config={"SINCHFN_USAGE": "off", **config}).init_app(host, url_prefix="/fn")
+    return host.test_client().get("/fn/status").text
+
+
+@pytest.mark.parametrize(
+    "function", ["voice", "voice/function.py", "./voice", Path("voice"), Path("voice/function.py")]
+)
+def test_a_relative_path_is_relative_to_the_apps_root_path(project: Path, function: str | Path):
+    assert status_in(project, function) == "voice"
+    assert status_in(project / "lib", function) == "lib/voice"
+    assert status_in(project, SINCHFN_FUNCTION=str(function)) == "voice"
+
+
+def test_a_path_that_is_not_there_is_looked_up_in_the_working_directory(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(project)
+    assert status_in(project / "nowhere", "voice") == "voice"
+    assert status_in(project / "lib", "voice") == "lib/voice", "the app's own comes first"
+
+
+def test_a_path_in_the_environment_is_relative_to_the_working_directory(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("SINCHFN_FUNCTION", "voice")
+    assert status_in(project / "lib") == "voice"
+
+
+@pytest.mark.parametrize("function", ["voices", "voices/function.py", Path("no/such/folder"), "lib.voices", None])
+def test_a_function_that_is_not_there_is_told_with_every_folder_that_was_looked_at(
+    project: Path, function: str | Path | None
+):
+    with pytest.raises(FunctionError) as caught:
+        status_in(project, function)
+    assert str(project) in caught.value.message
+    assert str(project.parent / "elsewhere") in caught.value.message
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+@pytest.mark.parametrize("function", ["voice", "lib", "lib.voice"])
+def test_a_folder_that_python_could_import_is_never_taken_for_a_function(
+    project: Path, monkeypatch: pytest.MonkeyPatch, function: str, embedded: bool
+):
+    """A namespace package: a folder without ``__init__.py`` somewhere on ``sys.path``."""
+    monkeypatch.syspath_prepend(str(project))
+    with pytest.raises(FunctionError) as caught:
+        status_in(project.parent / "elsewhere", function) if embedded else create_app(function)
+    assert str(project.parent / "elsewhere") in caught.value.message
+    assert f"Python finds only {project / function.replace('.', '/')}" in caught.value.message

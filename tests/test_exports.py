@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from sinchfn import FunctionError, create_app
+from sinchfn import FunctionError, SinchFunctions, create_app
 
 MakeApp = Callable[..., Flask]
 MakeFunction = Callable[..., Path]
@@ -59,7 +59,7 @@ def warned(make_function: MakeFunction, caplog: pytest.LogCaptureFixture) -> Cal
     """What the start-up log warns about."""
 
     def warnings(source: str) -> str:
-        folder = make_function({"function.py": source, "helpers.py": HELPERS})
+        folder = make_function({"function.py": source, "helpers.py": HELPERS, "public/a.txt": "something to serve"})
         caplog.clear()
         create_app(folder, config={"SINCHFN_ENV": "development"})
         return "\n".join(r.getMessage() for r in caplog.records if r.levelno == logging.WARNING)
@@ -138,14 +138,61 @@ EXPORTED = {
         ["ok"],
     ),
     "a name that __all__ has twice is one": ("__all__ = ['a', 'a']\ndef a(c, r): ...", ["a"]),
-    "nothing where __all__ is empty": ("__all__ = []\ndef a(c, r): ...", []),
-    "nothing in an empty function": ("", []),
+}
+
+#: Functions with nothing to serve, and what the message says besides.
+EMPTY = {
+    "an empty file": ("", ["no public names"]),
+    "an empty __all__": ("__all__ = []\ndef status(c, r): ...", ["Found in it: status"]),
+    "only imports": ("import json\nfrom helpers import imported", ["Found in it: json, imported"]),
+    "a callback that is only imported": ("from helpers import ice", ['"ice" in', "not served", "__all__"]),
+    "only private names": ("def _ice(c, d): ...", ["no public names"]),
+    "only start-up functions": ("def setup(runtime): runtime.on_startup(lambda: None)", ["setup"]),
+    "an init class without routes": (
+        "from sinchfn import SinchFunctionInit\nclass Init(SinchFunctionInit):\n"
+        "    def configure_app(self, app): app.use(lambda invocation, call_next: call_next(invocation))",
+        ["Init"],
+    ),
+    "a controller without methods": (
+        "from sinchfn import SinchVoiceController\nclass Ivr(SinchVoiceController): ...",
+        ["serves nothing: override one of ice"],
+    ),
 }
 
 
 @pytest.mark.parametrize(("source", "names"), EXPORTED.values(), ids=EXPORTED)
 def test_endpoints_are(exported: Callable[[str], list[str]], source: str, names: list[str]):
     assert exported(source + "\n") == names
+
+
+@pytest.mark.parametrize(("source", "parts"), EMPTY.values(), ids=EMPTY)
+@pytest.mark.parametrize("files", [{}, {"public/.hidden": "x"}, {"public/sub/.keep": ""}])
+def test_a_function_with_nothing_to_serve_is_a_start_up_error(
+    make_function: MakeFunction, source: str, parts: list[str], files: dict[str, str]
+):
+    folder = make_function({"function.py": source + "\n", "helpers.py": HELPERS, **files})
+    for start in (create_app, lambda path: SinchFunctions(path).init_app(Flask("host"), url_prefix="/fn")):
+        with pytest.raises(FunctionError) as caught:
+            start(folder)
+        for part in (str(folder / "function.py"), "has nothing to serve", "def ice(context, data)", *parts):
+            assert part in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"function.py": "", "public/a.txt": "a"},
+        {"function.py": "", "public/.well-known/security.txt": "a"},
+        {"function.py": "def setup(runtime): runtime.on_websocket('/s', lambda ws, request: None, protected=False)\n"},
+        {
+            "function.py": "from sinchfn import SinchFunctionInit\nclass Init(SinchFunctionInit):\n"
+            "    def configure_app(self, app): app.map_get('/a', lambda context, request: 'a')\n"
+        },
+    ],
+    ids=["a file", "a well-known file", "a socket", "a mapped route"],
+)
+def test_a_function_with_one_thing_of_any_kind_is_served(make_app: MakeApp, files: dict[str, str]):
+    assert make_app(files).test_client().get("/health").status_code == 200
 
 
 def test_a_callable_instance_that_is_named_answers(make_app: MakeApp):

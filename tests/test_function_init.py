@@ -399,6 +399,7 @@ class TestRoutesAndPages:
             "    def configure_services(self, services, config): log.append(config)\n"
             "    def configure_app(self, app): log.append(app)\n"
             "def setup(runtime): log.append(runtime)\n"
+            "def status(context, request): ...\n"
         )
         for start in function_of(client).module.log:
             for found in reachable(start):

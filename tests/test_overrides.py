@@ -107,6 +107,7 @@ def test_a_client_without_its_variables_is_refused_at_start_by_name(make_app: Ma
     class Init(SinchFunctionInit):
         def configure_services(self, services, config):
             services.add_singleton(Texts)
+    def status(context, request): ...
     """
     with pytest.raises(FunctionError, match=rf"Set [A-Z_]+ and [A-Z_a-z ]+, or write {kind.__name__} \| None\."):
         make_app(source)

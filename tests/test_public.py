@@ -336,7 +336,7 @@ def test_a_folder_with_a_name_that_begins_like_public_is_outside(make_function: 
 
 
 def test_without_a_public_folder_nothing_is_served(make_app: MakeApp, call: Call):
-    assert call(make_app("x = 1\n"), "GET", "/function.py").status == 404
+    assert call(make_app("def x(c, r): ...\n"), "GET", "/function.py").status == 404
 
 
 # -------------------------------------------------------------------------------- what comes before what

@@ -287,7 +287,7 @@ def test_what_looks_meant_and_is_not_served_is_warned_about(
     tmp_path.joinpath("decorators.py").write_text(
         "def wrap(fn):\n    def inner(c, r): return fn(c, r)\n    return inner\n"
     )
-    client_of(tmp_path, source)
+    client_of(tmp_path, f"{source}\ndef status(c, r): ...\n")
     assert any(record.levelno == logging.WARNING and f'"{name}"' in record.getMessage() for record in caplog.records)
 
 

@@ -323,7 +323,7 @@ def test_a_near_miss_is_told_what_was_meant(full: Flask, call: Call, path: str, 
 
 
 def test_a_function_without_handlers_says_so(make_app: MakeApp, call: Call):
-    answer = call(make_app("x = 1\n"), "GET", "/users")
+    answer = call(make_app({"function.py": "x = 1\n", "public/a.txt": "a"}), "GET", "/users")
     assert answer.status == 404
     assert answer.json["handlers"] == []
 

@@ -137,6 +137,7 @@ def test_only_what_the_application_signed_is_let_in(serve: Serve, changed: dict[
 
 WEBHOOKS: Mapping[str, tuple[str, str, Any]] = {
     "CONVERSATION_WEBHOOK_SECRET": ("conversation_webhook", "/webhook/conversation", NonceScheme),
+    "SMS_WEBHOOK_SECRET": ("sms_webhook", "/webhook/sms", NonceScheme),
     "ELEVENLABS_WEBHOOK_SECRET": ("elevenlabs_webhook", "/webhook/elevenlabs", ElevenLabsScheme),
     "ELEVENLABS_INIT_SECRET": ("elevenlabs_init_webhook", "/webhook/elevenlabs-init", SharedSecretScheme),
 }

@@ -62,6 +62,10 @@ class PublicFiles:
         except (OSError, ValueError):  # a name too long; outside
             return None
 
+    def has_files(self) -> bool:
+        """Return True if there is any file to serve."""
+        return any(self.find(path.relative_to(self.folder).parts) for path in self.folder.rglob("*"))
+
     def is_protected(self, file: Path) -> bool:
         """Whether Basic auth gates this file; decided by the file, whatever path led to it."""
         return any(file.is_relative_to(entry) for entry in self._protected)
