@@ -36,6 +36,7 @@ from .services.public import PublicFiles
 from .services.shared import Services, check_services
 from .services.usage import Ledger
 from .setting_up import set_up
+from .visitors import open_to_network
 from .voice.streams import stream_key
 
 
@@ -99,6 +100,7 @@ def make_function(
             *exports.warnings,
             *config.warnings(),
             *(() if embedded else overlooked(config)),
+            *open_to_network(config),
             *([] if debug else open_environment(config, is_asked_to_debug)),
             *unguarded_warnings(guards, gated),
             *replay_warnings(guards.schemes, config),

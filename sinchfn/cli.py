@@ -152,7 +152,9 @@ def _echo(text: str, **style: Any) -> None:
 
 @main.command(with_appcontext=False)
 @click.argument("function", required=False)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Interface to listen on; 0.0.0.0 is open to the network."
+)
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, help="Port to listen on.")
 def dev(function: str | None, host: str, port: int) -> None:
     """Serve FUNCTION for development; load it anew when a file changes.

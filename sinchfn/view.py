@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from flask import Flask, Response, send_file
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed, NotFound, RequestedRangeNotSatisfiable
 
 from .address import public_base
 from .dispatch import run
@@ -30,7 +30,8 @@ from .unhandled import (
     unhandled_sentence,
 )
 from .verification import claims_signature, is_genuine
-from .views import RouteRules
+from .views import OTHER_PATHS, RouteRules
+from .visitors import Visitors
 
 _log = logging.getLogger("sinchfn")
 
@@ -48,9 +49,14 @@ class FunctionView:
         self._limit: int = function.config["SINCHFN_MAX_BODY"]
         at_root = route("POST", "/", None, function.exports)
         self._has_root_handler = at_root is not None and at_root.export is not None
+        self._visitors = Visitors(function.config) if function.config.is_development else None
 
     def __call__(self, path: str = "") -> Response:
         incoming = Incoming(flask_request(), path, self._limit)
+        if self._visitors is not None and not self._is_left_to_host(incoming):
+            refusal = self._visitors.refusal(incoming.request)
+            if refusal:
+                return error_response(Forbidden(refusal), incoming.request_id)
         event = self._event(incoming)
         found = route(incoming.method, path, event, self.function.exports)
         if found is None or found.is_left:
@@ -61,6 +67,12 @@ class FunctionView:
         if found.export.takes_large_bodies:
             incoming.allow(self.function.limit_of(found.export), spooled=True)
         return run(Invocation(self.app, self.function, found.export, incoming, found))
+
+    def _is_left_to_host(self, incoming: Incoming) -> bool:
+        """Return True where the function has nothing, so that the app around it answers with its own 404."""
+        if not self.function.embedded or self.function.url_prefix or self._file(incoming) is not None:
+            return False
+        return self.rules.of_path(incoming.method, incoming.path).rule == OTHER_PATHS
 
     def _event(self, incoming: Incoming) -> str | None:
         """The event of a callback posted to the root, the one URL that a Voice application has for all of them.

@@ -39,6 +39,7 @@ from .sockets import (
     take_over,
 )
 from .views import view_function
+from .visitors import Visitors
 from .voice.streams import TOKEN_LIFETIME, StreamToken, TokenError, read_token, token_in, without_token
 
 _log = logging.getLogger("sinchfn")
@@ -79,6 +80,7 @@ class SocketView:
         self._export = Export(socket.name, Kind.WEBSOCKET, shown_path=socket.path)
         origins: str | None = function.config["SINCHFN_WS_ORIGINS"]
         self._origins = origins.split(",") if origins else []
+        self._visitors = Visitors(function.config) if function.config.is_development else None
 
     def __call__(self, **variables: Any) -> Response:
         token = token_in(request.environ.get("QUERY_STRING", ""))
@@ -108,6 +110,8 @@ class SocketView:
         """
         environ = invocation.environ
         refuse_handshake(environ)
+        if self._visitors is not None and (refusal := self._visitors.refusal(request, is_handshake=True)):
+            raise Forbidden(refusal)
         self._check_origin(environ)
         refuse_unstarted(self.function)
         claims = self._verified(invocation, token)
