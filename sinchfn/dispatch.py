@@ -18,6 +18,7 @@ from .invocation import Invocation
 from .parsing import InvalidRequest, SchemaError
 from .redaction import MASK
 from .responses import error_response, json_response, to_response
+from .services.advice import advise
 from .services.logs import current_request, struck_out
 from .signals import after_request, before_request, handler_failed
 from .unhandled import UnhandledCallback
@@ -147,6 +148,7 @@ def _failed(invocation: Invocation, error: BaseException) -> Response:
     if isinstance(error, AnswerError):
         _log.error("The handler %s cannot be answered for: %s.", name, str(error).rstrip("."))
     else:
+        advise(error)
         _log.error("The handler %s raised %s", name, sentence_of(error), exc_info=error)
     handler_failed.send(invocation.app, invocation=invocation, error=error)
     failure = InternalServerError("The function failed.")
@@ -165,4 +167,4 @@ def _spoken(invocation: Invocation) -> Response | None:
 def _details(invocation: Invocation, error: BaseException) -> dict[str, str]:
     if not invocation.function.config.is_development:
         return {}
-    return {"detail": without_secrets(invocation, sentence_of(error))}
+    return {"detail": without_secrets(invocation, " ".join((sentence_of(error), *getattr(error, "__notes__", ()))))}

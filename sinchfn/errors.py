@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from click import ClickException
+
+Error = TypeVar("Error", bound=BaseException)
 
 
 class SinchfnError(Exception):
@@ -28,15 +33,23 @@ class ConfigError(StartupError):
     """A setting is missing or has a value that it does not take. The message names the variable."""
 
 
-class SvamlError(SinchfnError, ValueError):
+class WrittenError(SinchfnError, ValueError):
+    """Something that the function wrote cannot be sent. The traceback ends in the line that wrote it."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        seen_from_outside(self)
+
+
+class SvamlError(WrittenError):
     """SVAML that is not in the platform's schema. The message says what is wrong and what is allowed."""
 
 
-class MessageError(SinchfnError, ValueError):
+class MessageError(WrittenError):
     """A message that the Conversation API would refuse. The message says what is wrong and what is allowed."""
 
 
-class AgentError(SinchfnError, ValueError):
+class AgentError(WrittenError):
     """What an agent's conversation cannot be started with. The message says what is wrong and what is allowed."""
 
 
@@ -114,6 +127,71 @@ class SignatureError(SinchfnError):
 
     The message says why and is meant for the log only: the answer to the caller never carries it.
     """
+
+
+class Advised:
+    """An object whose attribute errors say what to write: ``data.callId`` is ``data.call_id`` here."""
+
+    __slots__ = ()
+
+    #: How messages call it; the name of its class if it is empty.
+    _called: ClassVar[str] = ""
+    #: The attributes to advise; every public one if there are none.
+    _offered: ClassVar[tuple[str, ...]] = ()
+    #: What the same is called elsewhere -> what to write here, where no spelling tells.
+    _elsewhere: ClassVar[Mapping[str, str]] = {}
+
+    def _advice(self, name: str) -> str:
+        """What to write instead of `name`, as a sentence with a blank before it."""
+        known = self._offered or _public_names(self)
+        return advice(name, known, self._elsewhere)
+
+    if not TYPE_CHECKING:  # for a type checker there are only the attributes that there are
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property that failed fails again, and says why
+            message = f"{self._called or type(self).__name__} has no {name}.{self._advice(name)}"
+            # Without a name in it, so that the interpreter does not put its own guess behind ours.
+            raise seen_from_outside(AttributeError(message, obj=self))
+
+
+def _public_names(thing: object) -> list[str]:
+    try:
+        own: Iterable[str] = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        own = ()
+    return [name for name in (*dir(type(thing)), *own) if not name.startswith("_")]
+
+
+def advice(name: str, known: Sequence[str], elsewhere: Mapping[str, str] | None = None) -> str:
+    """What to write instead of `name`, as a sentence with a blank before it; an empty text if nobody can tell.
+
+    :param known: the names that there are.
+    :param elsewhere: names of other runtimes and libraries -> what to write here.
+    """
+    meant = (elsewhere or {}).get(name) or next((k for k in known if is_spelling_of(name, k)), None)
+    if meant is not None:
+        return f' Did you mean "{meant}"?' if meant in known else f" Write {meant}."
+    return did_you_mean(snake_case(name), known) or (f" It has {', '.join(known)}." if len(known) <= 20 else "")
+
+
+def is_spelling_of(name: str, known: str) -> bool:
+    """Whether both are one name, but for case and underscores: ``callId`` and ``call_id``."""
+    return name.replace("_", "").lower() == known.replace("_", "").lower()
+
+
+def seen_from_outside(error: Error) -> Error:
+    """`error`, with a traceback that ends in the line outside of sinchfn that led to it.
+
+    The frames in between are put before that line when the error is raised.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "sinchfn":
+        frame = frame.f_back
+    if frame is not None:
+        error.__traceback__ = TracebackType(None, frame, frame.f_lasti, frame.f_lineno)
+    return error
 
 
 def sentence_of(error: BaseException) -> str:

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from .config import FunctionConfig
-from .errors import DatabaseError
+from .errors import Advised, DatabaseError
 from .services.logs import RequestFields, RequestLogger
 
 if TYPE_CHECKING:
@@ -37,13 +37,16 @@ class Occasion(RequestFields, Protocol):
     def _new_scope(self) -> Scope: ...
 
 
-class FunctionContext:
+class FunctionContext(Advised):
     """The surroundings of one call of a handler, one socket, or the start or the end of a process.
 
     What it offers is made when it is asked for.
 
     All of it is synchronous, also in async handlers, and may be used from threads that the handler starts.
     """
+
+    _called = "the context"
+    _elsewhere: ClassVar[Mapping[str, str]] = {"logger": "log", "db": "open_database()", "call_id": "data.call_id"}
 
     __slots__ = ("_connection", "_is_over", "_lock", "_log", "_occasion", "_scope")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .controllers import overridden, refuse_foreign
-from .errors import FunctionError, did_you_mean, snake_case
+from .errors import Advised, FunctionError
 from .places import place_of
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ Mapped = TypeVar("Mapped", bound=Callable[..., Any])
 STEPS = ("configure_services", "configure_app")
 
 
-class SinchApplication:
+class SinchApplication(Advised):
     """What ``configure_app`` may touch. It leads nowhere else: neither to the Flask app nor to the platform hooks."""
 
     __slots__ = ("_has_landing_page", "_mapped", "_middleware")
+
+    _called = "the app"
 
     def __init__(self) -> None:
         self._has_landing_page = True
@@ -112,12 +114,6 @@ class SinchApplication:
         _check_callable("use", middleware, "middleware(invocation, call_next)", 2)
         self._middleware.append(middleware)
         return middleware
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            known = [*(f"map_{method}" for method in ("get", "post", "put", "patch", "delete")), "use"]
-            raise AttributeError(f"the app has no {name}.{did_you_mean(snake_case(name), known)}")
 
     def _map(self, method: str, path: str, function: Any) -> Any:
         if not isinstance(path, str):

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .config import FunctionConfig
+from .errors import Advised
 from .exports import Export
 from .function import Function
 from .function_context import FunctionContext
@@ -47,7 +48,7 @@ ASK_AGAIN = frozenset((408, 425, 429))
 Arguments = tuple[list[Any], dict[str, Any]]
 
 
-class Invocation:
+class Invocation(Advised):
     """One request that reached an export.
 
     All that a receiver of a signal can read is read-only: what is recorded cannot be changed from outside. What is not

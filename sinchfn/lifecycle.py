@@ -22,6 +22,7 @@ from .forks import Forkable, across_forks
 from .function_context import FunctionContext
 from .loading import cause_of, folder_of
 from .places import place_of
+from .services.advice import advise
 from .services.logs import bound_to
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ class Lifecycle(Forkable):
             try:
                 awaited(hook.function(occasion.context) if hook.takes_context else hook.function())
             except BaseException as error:
+                advise(error)
                 occasion.context._end(error)
                 raise
             occasion.context._end()
@@ -208,7 +210,7 @@ def close_all_sockets(patience: float) -> None:
 def _why_it_failed(hook: ProcessHook, function: Function, error: BaseException) -> str:
     where = place_of(hook.function)
     place = f" ({where})" if where else ""
-    cause = cause_of(error, folder_of(function.module))
+    cause = "\n  ".join((cause_of(error, folder_of(function.module)), *getattr(error, "__notes__", ())))
     return function.redact(f"The start-up function {hook.name}{place} failed\n  {cause}")
 
 

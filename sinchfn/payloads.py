@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
 
 from marshmallow import ValidationError, fields
 
+from .errors import Advised
 from .timestamps import read_timestamp
 
 _log = logging.getLogger("sinchfn.payloads")
@@ -336,7 +337,7 @@ class Wire(Generic[T]):
         return value
 
 
-class WireObject(Mapping[str, Any]):
+class WireObject(Advised, Mapping[str, Any]):
     """A JSON object of the platform: attributes for its known fields, a mapping for whatever came.
 
     Lookups (`data["callid"]`, `.get`, `in`) try the exact key first, then one that differs in case only; iteration
@@ -372,6 +373,11 @@ class WireObject(Mapping[str, Any]):
         if isinstance(other, WireObject):
             return self.raw == other.raw
         return self.raw == other if isinstance(other, Mapping) else NotImplemented
+
+    def _advice(self, name: str) -> str:
+        sent = next((key for key in self.raw if _folded(key) == name.lower()), None)
+        known = super()._advice(name)
+        return f' Write ["{sent}"]: no documentation names it.' if sent and "Did you mean" not in known else known
 
     def __repr__(self) -> str:
         shown = getattr(self, self._shown)

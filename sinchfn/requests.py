@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 from urllib.parse import quote, unquote_plus
 
 from flask import Request, request
@@ -17,6 +17,7 @@ from werkzeug.exceptions import BadRequest, HTTPException
 
 from . import jsontext
 from .bodies import SpooledBody, cut, read_body
+from .errors import Advised
 
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
@@ -201,11 +202,19 @@ def is_json(content_type: str) -> bool:
     return mimetype == "application/json" or mimetype.endswith("+json")
 
 
-class FunctionRequest:
+class FunctionRequest(Advised):
     """The HTTP request that a webhook or a custom endpoint answers.
 
     A thin view of Flask's own ``request``, which works inside handlers too.
     """
+
+    _called = "the request"
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "data": "raw_body",
+        "get_data": "raw_body",
+        "get_json": "json",
+        "params": "query",
+    }
 
     def __init__(self, incoming: Incoming) -> None:
         self._incoming = incoming

@@ -15,7 +15,7 @@ from werkzeug.urls import iri_to_uri
 from werkzeug.wrappers import Response as BaseResponse
 
 from . import jsontext
-from .errors import AnswerError
+from .errors import Advised, AnswerError
 from .headers import check_header, settle
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _NOTHING: Any = object()
 
 
 @dataclass(frozen=True)
-class FunctionResponse:
+class FunctionResponse(Advised):
     """An answer with status, body and headers.
 
     The body is sent as JSON if it is a dict, list, number, bool or None, as text if it is a str (unless `headers` give

@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .controllers.rules import pattern_of, variables_of
-from .errors import FunctionError, did_you_mean, snake_case
+from .errors import Advised, FunctionError
 from .places import place_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class DeclaredSocket:
         return getattr(self.handler, "__name__", type(self.handler).__name__)
 
 
-class SinchRuntime:
+class SinchRuntime(Advised):
     """What ``setup(runtime)`` gets, once, when the function is loaded::
 
         def setup(runtime):
@@ -74,6 +74,10 @@ class SinchRuntime:
     """
 
     __slots__ = ("_awaited", "_config", "_is_over", "_services", "_shutdown", "_sockets", "_startup")
+
+    _called = "the runtime"
+    _offered = OFFERED
+    _elsewhere = ELSEWHERE
 
     def __init__(self, services: ServiceRegistry, config: FunctionConfig) -> None:
         self._services = services
@@ -150,13 +154,6 @@ class SinchRuntime:
             raise FunctionError(f"Two functions take the sockets at {path}: give one of them another path.")
         self._sockets.append(DeclaredSocket(path, function, protected))
         return function
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            word = ELSEWHERE.get(name, snake_case(name).replace("web_socket", "websocket"))
-            close = did_you_mean(word, OFFERED)
-            raise AttributeError(f"the runtime has no {name}.{close or ' It has ' + ', '.join(OFFERED) + '.'}")
 
     def _decorator(self, path: str, protected: bool) -> Callable[[Any], Any]:
         self._awaited.append(path)

@@ -14,6 +14,7 @@ from .errors import ConnectionClosed
 from .hooks import AFTER
 from .invocation import Invocation
 from .runtime import DeclaredSocket
+from .services.advice import advise
 from .services.logs import current_request
 from .signals import handler_failed, websocket_closed, websocket_opened
 from .sockets import LOST, HandledSocket
@@ -78,6 +79,7 @@ class SocketRun:
         except ConnectionClosed:
             connection.close()  # mostly it is: the peer is gone, and the handler had nothing more to do
         except BaseException as error:  # also SystemExit: a handler must not end the worker
+            advise(error)
             connection.fail(error, f"handler {self._socket.name}")
         connection.bind()
 

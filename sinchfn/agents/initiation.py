@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from marshmallow import fields
 
-from ..errors import AnswerError
+from ..errors import Advised, AnswerError
 from ..payloads import Wire, WireObject
 from .checks import (
     ANSWER_TYPE,
@@ -40,7 +40,7 @@ class ConversationInitRequest(WireObject):
     conversation_id = Wire("conversation_id", fields.String())
 
 
-class ConversationInit:
+class ConversationInit(Advised):
     """What a conversation is to start with. Never changes: each method returns a new one.
 
     What is given twice counts as given last; an object is merged into the one before, field by field. The platform

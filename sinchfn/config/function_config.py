@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import Advised, ConfigError, did_you_mean
 from ..redaction import Redaction, is_secret, is_struck_out, masked_anyhow, secrets_within
 from .settings import SETTINGS, Setting
 from .sources import Manifest, as_text, read_dotenv, read_manifest
@@ -56,8 +56,15 @@ class Variables(Mapping[str, Any]):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class FunctionConfig:
+class FunctionConfig(Advised):
     """The settings of one function, read-only. ``context.config`` in a handler."""
+
+    _called: ClassVar[str] = "the config"
+    _offered: ClassVar[tuple[str, ...]] = (
+        *("project_id", "function_name", "environment", "variables", "env"),
+        *("get_variable", "require_variable", "require_secret"),
+    )
+    _elsewhere: ClassVar[Mapping[str, str]] = {"get": "get_variable(name)"}
 
     #: the folder that relative paths are relative to
     folder: Path
@@ -93,6 +100,9 @@ class FunctionConfig:
     def is_development(self) -> bool:
         """Whether that is ``development``."""
         return self.environment == "development"
+
+    def _advice(self, name: str) -> str:
+        return f' Write get_variable("{name}").' if name.isupper() else super()._advice(name)
 
     @property
     def environment_reason(self) -> str:

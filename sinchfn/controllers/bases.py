@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Advised
+
 if TYPE_CHECKING:
     from .. import agents
     from .. import conversation as messages
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from ..voice import callbacks
 
 
-class SinchController:
+class SinchController(Advised):
     """Endpoints of one's own, and the base of all controllers::
 
         @route("/api")

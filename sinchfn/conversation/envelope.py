@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 from .. import jsontext
-from ..errors import MessageError
+from ..errors import Advised, MessageError
 from .limits import (
     CONVERSATION_METADATA_CHARS,
     CORRELATION_ID_CHARS,
@@ -37,7 +37,7 @@ MetadataStrategy = Literal["REPLACE", "MERGE_PATCH"]
 MessageContentType = Literal["CONTENT_UNKNOWN", "CONTENT_MARKETING", "CONTENT_NOTIFICATION"]
 
 
-class Envelope:
+class Envelope(Advised):
     """Recipient and settings of a message. Each method returns a new one; of a setting given twice the last counts.
 
     All of them raise `MessageError` for what the platform would refuse.

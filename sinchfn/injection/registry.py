@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import did_you_mean, snake_case
+from ..errors import Advised
 from .keys import Key
 
 if TYPE_CHECKING:
@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 V = TypeVar("V")
 
-#: What a function may call.
-OFFERED = ("add_singleton", "add_scoped", "add_value", "override", "get", "registered")
 
-
-class ServiceRegistry:
+class ServiceRegistry(Advised):
     """The services of one function: ``services`` in ``configure_services``, ``runtime.services`` in ``setup``.
 
     A factory is a class or a function. What it wants is put into its parameters by their annotations; a function whose
@@ -30,6 +27,8 @@ class ServiceRegistry:
     """
 
     __slots__ = ("_container",)
+
+    _called = "the registry"
 
     def __init__(self, container: ServiceContainer) -> None:
         self._container = container
@@ -80,11 +79,6 @@ class ServiceRegistry:
 
     def __contains__(self, service: object) -> bool:
         return service in self._container
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            raise AttributeError(f"the services have no {name}.{did_you_mean(snake_case(name), OFFERED)}")
 
     def __repr__(self) -> str:
         return f"<ServiceRegistry: {', '.join(self.registered) or 'nothing registered'}>"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FunctionError
+from ..errors import Advised, FunctionError
 from .keys import MISSING, key_of
 from .lifetimes import OF_REQUEST, Lifetime, too_late
 from .plans import Plan
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .container import ServiceContainer
 
 
-class Scope(Resolver):
+class Scope(Resolver, Advised):
     """What one request sees: overrides, its own values, and all services. Safe for several threads.
 
     Made by ``ServiceContainer.scope``. Whoever made it closes it, or uses it as a context manager. After that, scoped

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import ClassVar
 
-from ..errors import did_you_mean
+from ..errors import Advised, did_you_mean
 from .folders import resolve_inside
 
 #: What a name may not be, and how the message says it.
@@ -25,13 +26,19 @@ REFUSED = (
 LOOKED_AT, NAMED = 1000, 8
 
 
-class Assets:
+class Assets(Advised):
     """The files in ``assets/``: ``context.assets("prompts/welcome.txt")`` is the text of one.
 
     A name is a relative path, its folders parted by ``/``. What is outside ``assets/`` is refused with a
     ``ValueError``: ``..``, an absolute path, a symbolic link that points out. Links that stay inside are followed. A
     name that is no str is a ``TypeError``.
     """
+
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "read": "assets(name)",
+        "read_text": "assets(name)",
+        "get": "assets(name)",
+    }
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()

@@ -10,9 +10,10 @@ import os
 import threading
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ..config import FunctionConfig
+from ..errors import Advised
 from ..voice.client import VoiceClient
 from .extras import import_extra
 
@@ -114,10 +115,17 @@ class VoiceClients(Protocol):
     def voice_v2(self) -> Any: ...
 
 
-class Voice:
+class Voice(Advised):
     """The two versions of the Voice API. ``context.voice`` in a handler."""
 
     __slots__ = ("_clients",)
+
+    _called = "context.voice"
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "callouts": "v1.callouts",
+        "calls": "v1.calls",
+        "conferences": "v1.conferences",
+    }
 
     def __init__(self, clients: VoiceClients) -> None:
         self._clients = clients

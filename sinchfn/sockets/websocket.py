@@ -6,10 +6,9 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import ConnectionClosed, snake_case
+from ..errors import Advised, ConnectionClosed
 from .frames import NORMAL, may_be_sent
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Timer(ABC):
         """It is not to happen any more. Too late is fine."""
 
 
-class WebSocket(ABC):
+class WebSocket(Advised, ABC):
     """One socket. Its handler chooses between two styles.
 
     *Blocking*: it loops, ``for message in ws: ws.send(message)``, in a thread of its own, and when it returns the
@@ -76,6 +75,10 @@ class WebSocket(ABC):
 
     Messages are ``bytes`` (binary) or ``str`` (text). All methods may be called from any thread.
     """
+
+    _called = "ws"
+    _offered = OFFERED
+    _elsewhere = ELSEWHERE
 
     def __init__(self) -> None:
         #: id of the call whose callback handed out the URL, by its token; None for an unprotected path
@@ -181,12 +184,6 @@ class WebSocket(ABC):
         """
         self._on_error = fitted(function, "ws.on_error", "error")
         return function
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            near = ELSEWHERE.get(name) or next(iter(get_close_matches(snake_case(name), OFFERED, 1)), None)
-            raise AttributeError(f"ws has no {name}.{f' Write ws.{near}.' if near else ''}")
 
     def __iter__(self) -> Iterator[str | bytes]:
         """Messages until the socket is closed or the peer is gone."""

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..coroutines import awaited
-from ..errors import ConnectionClosed, SinchfnError
+from ..errors import Advised, ConnectionClosed, SinchfnError
 from ..sockets import LOST, REFUSED, SocketStatistics, Timer, WebSocket
 from ..sockets.websocket import OnClose, fitted
 from .stream_connect import FRAME, HIGHEST_RATE, LOWEST_RATE, StreamConnect, command_in, read_command, read_connect
@@ -59,7 +59,7 @@ class StreamFull(SinchfnError, BufferError):  # noqa: N818 - as in the standard 
     """More audio was to be sent than may wait, from a callback, which cannot wait for room."""
 
 
-class MediaStream:
+class MediaStream(Advised):
     """The audio of a call, over the socket that ``connect_stream(path)`` makes the platform open.
 
     *Blocking*::

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 from urllib.parse import quote
 
-from ...errors import CacheError
+from ...errors import Advised, CacheError
 from .globs import Glob
 from .keys import LONGEST_KEY, check_key, is_key, milliseconds_of, shown
 from .values import dump, load
@@ -91,7 +91,7 @@ def added(text: str, by: int) -> int:
     return int(text) + by
 
 
-class Cache:
+class Cache(Advised):
     """JSON values under text keys, each for a limited time. ``context.cache`` in a handler.
 
     Any number of threads and, but for ``memory:``, processes may use it at once. What has expired is never seen again.
@@ -108,6 +108,15 @@ class Cache:
     """
 
     __slots__ = ("_backend", "_prefix")
+
+    _called = "the cache"
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "incr": "increment",
+        "add": "set",
+        "put": "set",
+        "exists": "has",
+        "expire": "extend",
+    }
 
     def __init__(self, backend: Backend, namespace: str) -> None:
         self._backend = backend

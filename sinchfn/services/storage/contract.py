@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from ...errors import StorageError
+from ...errors import Advised, StorageError
 from .keys import check_key, check_prefix, is_key, shown
 from .source import Content, Source
 
@@ -50,7 +50,7 @@ class Backend(Protocol):
     def close(self) -> None: ...
 
 
-class Storage:
+class Storage(Advised):
     """Files under keys. ``context.storage`` in a handler; safe for several threads and processes at once.
 
     A key is a relative path such as ``reports/2026/may.pdf``, at most 1024 bytes of UTF-8, and the same byte for byte
@@ -63,6 +63,15 @@ class Storage:
     """
 
     __slots__ = ("_backend",)
+
+    _called = "the storage"
+    _elsewhere: ClassVar[Mapping[str, str]] = {
+        "save": "write",
+        "put": "write",
+        "upload": "write",
+        "get": "read",
+        "download": "read",
+    }
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
-from ...errors import SvamlError
+from ...errors import Advised, SvamlError
 from ..svaml.options import ConferenceDtmfMode, ConferenceDtmfOptions, Moh
 from ..svaml.prompts import as_prompt
 from ..svaml.wire import merged
@@ -18,7 +18,7 @@ from .replies import Callout
 Destination = str | CalloutDestination | Mapping[str, Any]
 
 
-class Callouts:
+class Callouts(Advised):
     """`POST /calling/v1/callouts`. Nothing here is sent twice: a lost answer may stand for a call that was made.
 
     Every method checks its arguments before anything is sent, and raises:

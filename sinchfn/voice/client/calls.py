@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ...errors import SvamlError, did_you_mean
+from ...errors import Advised, SvamlError, did_you_mean
 from .api import Api, path
 from .inline import SvamlLike, as_svaml
 from .replies import CallDetails
@@ -15,7 +15,7 @@ LEGS = ("caller", "callee", "both")
 Leg = Literal["caller", "callee", "both"]
 
 
-class Calls:
+class Calls(Advised):
     """`/calling/v1/calls/id/{callId}`. Every method raises:
 
     :raises ValueError: an argument that the API does not take, or the None of a callback that has no call id; found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ...errors import Advised
 from .api import Api, path
 from .replies import Conference
 
 
-class Conferences:
+class Conferences(Advised):
     """`/calling/v1/conferences/id/{conferenceId}`. Every method raises:
 
     :raises ValueError: an id that is empty, or the None of a callback that has none; found before anything is sent.

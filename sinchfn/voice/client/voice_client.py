@@ -6,6 +6,7 @@ import math
 from typing import Self
 
 from ...config.settings import VOICE_REGIONS, parse_voice_api
+from ...errors import Advised
 from ...signatures import ApplicationScheme
 from .api import Api
 from .callouts import Callouts
@@ -13,7 +14,7 @@ from .calls import Calls
 from .conferences import Conferences
 
 
-class VoiceClient:
+class VoiceClient(Advised):
     """Makes calls and changes them. Safe for several threads; after a fork each process has connections of its own.
 
         client = VoiceClient(key, secret, api="euc1")

@@ -12,11 +12,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ...errors import Advised, is_spelling_of
 from .actions import Actions, ConnectActions, IceActions
+from .document import SvamlBuilder
 from .instructions import AnswerInstruction, DtmfInstruction, Instructions
 
 
-class IceSvamlBuilder(Instructions, DtmfInstruction, AnswerInstruction, Actions, ConnectActions, IceActions):
+class OfOneEvent(Advised):
+    """A builder that says which events have the method that it lacks."""
+
+    __slots__ = ()
+
+    def _advice(self, name: str) -> str:
+        for method in dict.fromkeys(method for builder in BUILDERS.values() for method in dir(builder)):
+            events = [event for event, builder in BUILDERS.items() if hasattr(builder, method)]
+            if is_spelling_of(name, method) and not hasattr(type(self), method):
+                own = ", ".join(known for known in dir(type(self)) if not known.startswith("_"))
+                return f" Only {' and '.join(events)} can be answered with {method}; {type(self).__name__} has {own}."
+        return super()._advice(name)
+
+
+class IceSvamlBuilder(
+    OfOneEvent, Instructions, DtmfInstruction, AnswerInstruction, Actions, ConnectActions, IceActions
+):
     """Answers an incoming call (ICE).
 
     >>> IceSvamlBuilder().say("Hello").hangup().build()["action"]
@@ -26,16 +46,20 @@ class IceSvamlBuilder(Instructions, DtmfInstruction, AnswerInstruction, Actions,
     __slots__ = ()
 
 
-class AceSvamlBuilder(Instructions, Actions):
+class AceSvamlBuilder(OfOneEvent, Instructions, Actions):
     """Answers the event that the other side picked up (ACE)."""
 
     __slots__ = ()
 
 
-class PieSvamlBuilder(Instructions, DtmfInstruction, Actions, ConnectActions):
+class PieSvamlBuilder(OfOneEvent, Instructions, DtmfInstruction, Actions, ConnectActions):
     """Answers what came of a menu (PIE)."""
 
     __slots__ = ()
+
+
+#: Event -> the builder of its answer.
+BUILDERS: Mapping[str, type[SvamlBuilder]] = {"ICE": IceSvamlBuilder, "ACE": AceSvamlBuilder, "PIE": PieSvamlBuilder}
 
 
 def create_ice_builder() -> IceSvamlBuilder:

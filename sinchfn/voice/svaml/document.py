@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Self, TypeVar
 
+from ...errors import Advised, did_you_mean
 from .wire import Wire, fresh
 
 Made = TypeVar("Made")
@@ -14,7 +15,7 @@ Made = TypeVar("Made")
 MADE: ContextVar[list[tuple[object, object]] | None] = ContextVar("sinchfn_made", default=None)
 
 
-class Svaml:
+class Svaml(Advised):
     """A finished answer: instructions and one action. An action method of a builder makes it; it never changes."""
 
     __slots__ = ("_action", "_instructions")
@@ -27,6 +28,14 @@ class Svaml:
         """The answer as the wire has it: a new dict each time, yours to change."""
         return _noted(self, {**_listed(self._instructions), "action": fresh(self._action)})
 
+    def _advice(self, name: str) -> str:
+        if near := did_you_mean(name, ["build"]):
+            return near
+        return (
+            f" The answer is finished: {self._action['name']} was its action, and there is one in an answer. "
+            'Instructions come before it: builder.say("Hello").hangup()'
+        )
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Svaml):
             return NotImplemented
@@ -36,7 +45,7 @@ class Svaml:
         return f"<Svaml: {_names((*self._instructions, self._action))}>"
 
 
-class SvamlBuilder:
+class SvamlBuilder(Advised):
     """Instructions so far. Never changes: an instruction method returns a new builder, an action method a `Svaml`.
 
     Use one of `IceSvamlBuilder`, `AceSvamlBuilder`, `PieSvamlBuilder`: they have the methods of their event.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from ...errors import SvamlError
+from ...errors import Advised, SvamlError
 from .faults import describe
 from .fields import Whole, wire_name
 from .limits import between
@@ -33,7 +33,7 @@ class _MenuTree:
         self.options: Wire = {"barge": True}
 
 
-class MenuBuilder:
+class MenuBuilder(Advised):
     """A menu that is filled step by step: each method changes it and returns it.
 
     `MenuBuilder()` is the main menu; `add_submenu` makes the others. Ranges are checked at once; whether every
