@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from click import ClickException
 
+if TYPE_CHECKING:
+    from .sockets import WebSocket
+
 Error = TypeVar("Error", bound=BaseException)
 
 
@@ -114,12 +117,14 @@ class ConnectionClosed(SinchfnError, ConnectionError):  # noqa: N818 - the name 
 
     :ivar code: of the first close frame of either side (RFC 6455 section 7.4); 1006 if there was none.
     :ivar reason: the text that came with it.
+    :ivar socket: the :class:`~sinchfn.WebSocket` that is closed; None if it is not known.
     """
 
-    def __init__(self, code: int, reason: str = "") -> None:
+    def __init__(self, code: int, reason: str = "", socket: WebSocket | None = None) -> None:
         super().__init__(f"the socket is closed: {code}{f', {reason}' if reason else ''}")
         self.code = code
         self.reason = reason
+        self.socket = socket
 
 
 class SignatureError(SinchfnError):

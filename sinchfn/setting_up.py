@@ -47,10 +47,10 @@ def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConf
     name = type(init).__name__
     _step(module, f"{name}.configure_services", lambda: init.configure_services(services, config))
     runtime = SinchRuntime(services, config)
-    setup = getattr(module, "setup", None)
-    if callable(setup):
-        if inspect.isgeneratorfunction(setup) or inspect.isasyncgenfunction(setup):
-            raise FunctionError(f'"setup" ({place_of(setup)}) is a generator, of which nothing runs: it has a "yield".')
+    setup: Any = getattr(module, "setup", None)
+    if "setup" in vars(module) and not isinstance(setup, ModuleType):
+        if (problem := _problem_of(setup)) is not None:
+            raise FunctionError(f'"setup" in {module.__file__} {problem}. Write: def setup(runtime): ...')
         _step(module, f'"setup" ({place_of(setup)})', lambda: setup(runtime))
     runtime._end()
     _step(module, f"{name}.configure_app", lambda: init.configure_app(application))
@@ -62,6 +62,25 @@ def set_up(module: ModuleType, container: ServiceContainer, config: FunctionConf
         tuple(runtime._shutdown),
         tuple(runtime._sockets),
     )
+
+
+def _problem_of(setup: Any) -> str | None:
+    """Why ``setup(runtime)`` cannot be called, or would do nothing; None if it can."""
+    if isinstance(setup, type):
+        return "is a class"
+    if not callable(setup):
+        return f"is {setup!r:.60}, not a function"
+    if inspect.isgeneratorfunction(setup) or inspect.isasyncgenfunction(setup):
+        return 'is a generator function and would never run; remove the "yield"'
+    try:
+        signature = inspect.signature(setup)
+    except ValueError:  # written in C, without a signature to look at
+        return None
+    try:
+        signature.bind(None)
+    except TypeError:
+        return f"takes {signature}, but is called with the runtime alone"
+    return None
 
 
 def _step(module: ModuleType, what: str, run: Callable[[], Any]) -> Any:

@@ -76,7 +76,9 @@ class SocketRun:
             _log.debug("The socket is open.")
             returned = awaited(self._socket.handler(connection, invocation.request, **self._variables))
             self._returned(returned)
-        except ConnectionClosed:
+        except ConnectionClosed as error:
+            if connection.is_other(error):
+                connection.fail(error, f"handler {self._socket.name}")
             connection.close()  # mostly it is: the peer is gone, and the handler had nothing more to do
         except BaseException as error:  # also SystemExit: a handler must not end the worker
             advise(error)

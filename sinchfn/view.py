@@ -104,7 +104,7 @@ class FunctionView:
         :param allow: the methods of the function's own routes at this path, none of which is that of the request.
         """
         refuse = self._socket(incoming)
-        make = self._file(incoming) or refuse or self._built_in(incoming)
+        make = self._file(incoming) or self._built_in(incoming) or refuse
         if make is None or self._awaits_event(incoming):
             name = self._unhandled_callback(incoming, event)
             if name is not None:

@@ -374,10 +374,48 @@ def test_after_setup_the_runtime_takes_nothing_more(tmp_path: Path) -> None:
                 register()
 
 
-@pytest.mark.parametrize("source", ["def setup(): pass", "def setup(runtime): yield runtime", "setup = dict"])
-def test_a_setup_that_cannot_be_run_ends_the_start(tmp_path: Path, source: str) -> None:
-    with pytest.raises(FunctionError, match="setup"), serving(tmp_path, f"{NOTES}\n{source}\n__all__ = ['hello']"):
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("setup = 5", "is 5, not a function"),
+        ("setup = None", "is None, not a function"),
+        ("setup = ['/stream']", "not a function"),
+        ("setup = dict", "is a class"),
+        ("class setup: pass", "is a class"),
+        ("def setup(): pass", r"takes \(\), but is called with the runtime alone"),
+        ("def setup(runtime, config): pass", r"takes \(runtime, config\)"),
+        ("async def setup(): pass", r"takes \(\)"),
+        ("def setup(*, runtime): pass", "called with the runtime alone"),
+        ("def setup(runtime): yield runtime", "generator"),
+        ("async def setup(runtime): yield runtime", "generator"),
+    ],
+)
+def test_a_setup_that_cannot_be_run_ends_the_start(tmp_path: Path, source: str, problem: str) -> None:
+    source = f"{NOTES}\n{source}\n__all__ = ['hello']"
+    with pytest.raises(FunctionError, match=f'(?s)"setup" in .*function.py .*{problem}'), serving(tmp_path, source):
         pass
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "async def setup(runtime): note('set up')",
+        "def setup(runtime, more=1): note('set up')",
+        "def setup(*all): note('set up')",
+        "from functools import partial\nsetup = partial(lambda what, runtime: note(what), 'set up')",
+    ],
+)
+def test_a_setup_is_whatever_can_be_called_with_the_runtime(tmp_path: Path, source: str) -> None:
+    with serving(
+        tmp_path, f"seen = []\nnote = seen.append\n{source}\ndef hello(context, request): return seen"
+    ) as served:
+        assert served.get("/hello").json == ["set up"]
+
+
+def test_a_module_of_the_name_is_no_setup(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").write_text("")
+    with serving(tmp_path, "import setup\ndef hello(context, request): return 'hello'") as served:
+        assert served.get("/hello").status == 200
 
 
 # --- no way to the app ----------------------------------------------------------------------------------------------

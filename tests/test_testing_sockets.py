@@ -709,6 +709,57 @@ def test_a_failing_test_stays_the_failure_and_notes_that_of_the_handler(served: 
     assert "ValueError: cannot do nonsense" in caught.value.__notes__[0]
 
 
+ROOMS = """
+from contextlib import suppress
+from sinchfn import ConnectionClosed
+closed = []
+
+def _tell(message):
+    closed[0].send(message)
+
+def setup(runtime):
+    @runtime.on_websocket("/leaves")
+    def leaves(ws, request):
+        closed.append(ws)
+        ws.close()
+
+    @runtime.on_websocket("/loop")
+    def loop(ws, request):
+        for message in ws:
+            _tell(message)
+
+    @runtime.on_websocket("/callback")
+    def callback(ws, request):
+        @ws.on_message
+        def take(message):
+            if message == "tell":
+                _tell(message)
+            ws.send(message)
+
+def status(context, request):
+    try:
+        _tell("x")
+    except ConnectionClosed as error:
+        return [error.code, error.socket is closed[0]]
+"""
+
+
+def test_a_send_to_the_closed_socket_of_another_handler_is_not_passed_over(tmp_path: Path) -> None:
+    with serving(tmp_path / "fn", ROOMS, **STREAM_SECRET) as served:
+        with open_socket(served.app, "/leaves"):
+            pass
+        assert served.get("/status").json == [1000, True]
+        with open_socket(served.app, "/callback") as peer:
+            peer.send("tell")
+            peer.send("more")
+            assert peer.receive(timeout=10) == "more"  # the socket itself goes on
+        assert "sent to another socket, which is closed" in served.log
+        with pytest.raises(ConnectionClosed), open_socket(served.app, "/loop") as peer:  # noqa: PT012
+            peer.send("tell")
+            assert list(peer) == []
+        assert peer.close_code == 1011
+
+
 def test_a_handler_that_exits_does_not_end_more_than_its_test(served: Served):
     with pytest.raises(SystemExit), open_socket(served.app, "/exits"):
         pass
@@ -890,7 +941,7 @@ def test_the_url_tells_the_call_and_lets_in_once(server: Server, twin: Flask):
     assert "?q=x&token=" in url
     with SocketClient.connect(url, headers={"X-Who": "me", "X-Request-ID": "mine-1"}) as ws:
         found = json.loads(ws.receive(timeout=10) or "")
-    assert found[:6] == [2, "a b", "/rooms/1/a b", {"q": "x", "token": ""}, "me", "call-5"]
+    assert found[:6] == [2, "a b", "/rooms/1/a b", {"q": "x"}, "me", "call-5"]
     with pytest.raises(HandshakeRefused, match="403"):
         SocketClient.connect(url)
     assert server.record_of("mine-1")["call_id"] == "call-5"

@@ -272,8 +272,8 @@ class Connection(HandledSocket):
             result = self._on_message(data) if self._on_message is not None else None
             if result is not None:
                 awaited(result)
-        except ConnectionClosed:
-            pass  # it sent to a peer that is gone; what follows says so
+        except ConnectionClosed as error:
+            self._warn_if_foreign(error)
         except BaseException as error:
             self.fail(error, "callback")
 
@@ -422,14 +422,14 @@ class Connection(HandledSocket):
     def _break_off(self, code: int, reason: str) -> None:
         """The peer broke a rule: tell it which, and listen to it no more."""
         self._say_close(code, reason)
-        self._tell_error(ConnectionClosed(code, reason))
+        self._tell_error(ConnectionClosed(code, reason, self))
         self._is_over = True
 
     def _lose(self, reason: str) -> None:
         """The peer is gone."""
         if self.close_code is None:
             self.close_reason, self.close_code = reason, LOST
-            self._tell_error(ConnectionClosed(LOST, reason))
+            self._tell_error(ConnectionClosed(LOST, reason, self))
         self._is_over = True
 
     def drop(self) -> None:

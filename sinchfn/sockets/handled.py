@@ -80,8 +80,8 @@ class HandledSocket(WebSocket):
     def _guarded(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
             self._enter(lambda: awaited(function(*arguments)))
-        except ConnectionClosed:
-            pass  # it sent to a peer that is gone
+        except ConnectionClosed as error:
+            self._warn_if_foreign(error)
         except BaseException as error:
             self._enter(_log.error, "A callback of a socket raised %s", sentence_of(error), exc_info=error)
 
@@ -97,4 +97,17 @@ class HandledSocket(WebSocket):
             self._is_inside = False
 
     def _closed(self) -> ConnectionClosed:
-        return ConnectionClosed(self.close_code or LOST, self.close_reason)
+        return ConnectionClosed(self.close_code or LOST, self.close_reason, self)
+
+    def is_other(self, error: ConnectionClosed) -> bool:
+        """Return True if it is another socket that is closed."""
+        return error.socket is not None and error.socket is not self
+
+    def _warn_if_foreign(self, error: ConnectionClosed) -> None:
+        """A callback ended at a closed socket. If it is its own, what follows says so."""
+        if self.is_other(error):
+            self._enter(
+                _log.warning,
+                "A callback of a socket stopped where it sent to another socket, which is closed. "
+                "Catch ConnectionClosed around each ws.send() to another socket.",
+            )

@@ -42,7 +42,10 @@ ELSEWHERE = {
 
 @dataclass(slots=True)
 class SocketStatistics:
-    """What went over a socket: whole messages and their payload, without the frames around it."""
+    """What went over a socket: whole messages and their payload, without the frames around it.
+
+    Of a :class:`~sinchfn.MediaStream` only the audio counts: neither the connect message nor commands.
+    """
 
     frames_in: int = 0
     frames_out: int = 0
@@ -142,7 +145,13 @@ class WebSocket(Advised, ABC):
         be silent (``SINCHFN_WS_PING``); in a callback it cannot wait, and up to 1 MiB is kept. Beyond that the socket
         is closed with 1008.
 
-        :raises ConnectionClosed: the socket is closed, or has just been closed for that.
+        Whoever sends to the sockets of others has to expect that one has just been closed::
+
+            for ws in list(room):
+                with suppress(ConnectionClosed):
+                    ws.send(message)
+
+        :raises ConnectionClosed: the socket is closed, or has just been closed for that. Wherever it is sent from.
         :raises TypeError: it is neither text nor bytes.
         """
 

@@ -194,8 +194,8 @@ class MemorySocket(HandledSocket):
         self._is_inside = True
         try:
             self._run(lambda: awaited(self._on_message(data) if self._on_message else None))
-        except ConnectionClosed:
-            pass  # it sent to a peer that is gone; what follows says so
+        except ConnectionClosed as error:
+            self._warn_if_foreign(error)
         except BaseException as error:
             self._is_inside = False
             self.fail(error, "callback")

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -115,6 +116,8 @@ class MediaStream(Advised):
         self._queue = bytearray()
         #: the first byte of a sample whose second one has not come yet: of what we send, and of what we hear
         self._half_sent = self._half_heard = b""
+        #: what of the socket's statistics is no audio
+        self._commands = SocketStatistics()
         #: when the next frame is to be heard, on the monotonic clock
         self._due = 0.0
         self._sent = 0.0
@@ -141,7 +144,7 @@ class MediaStream(Advised):
             message = self.ws.receive(max(0.0, deadline - time.monotonic()))
             if message is None:
                 self._give_up()
-                raise ConnectionClosed(REFUSED, "no connect message")
+                raise ConnectionClosed(REFUSED, "no connect message", self.ws)
             if isinstance(message, str):
                 self._hear_command(message)
         return self._connect
@@ -151,6 +154,8 @@ class MediaStream(Advised):
             self.ws.close(REFUSED, "no connect message")
 
     def _hear_command(self, text: str) -> None:
+        self._commands.frames_in += 1
+        self._commands.bytes_in += len(text.encode())
         # Any other is unknown, and one source has the platform send heartbeat and clear: both are nothing to us.
         message = read_command(text)
         if message is not None and command_in(message) == "connect" and self._connect is None:
@@ -176,8 +181,15 @@ class MediaStream(Advised):
 
     @property
     def statistics(self) -> SocketStatistics:
-        """What went over the socket; also on its usage record."""
-        return self.ws.statistics
+        """The audio that went over the socket; also on its usage record. Text messages do not count."""
+        total, commands = self.ws.statistics, self._commands
+        return replace(
+            total,
+            frames_in=total.frames_in - commands.frames_in,
+            bytes_in=total.bytes_in - commands.bytes_in,
+            frames_out=total.frames_out - commands.frames_out,
+            bytes_out=total.bytes_out - commands.bytes_out,
+        )
 
     # --- what we say ------------------------------------------------------------------------------------------------
 
@@ -211,7 +223,10 @@ class MediaStream(Advised):
 
     def _command(self, name: str) -> None:
         self._sent = time.monotonic()
-        self.ws.send(f'{{"command":"{name}"}}')
+        text = f'{{"command":"{name}"}}'
+        self.ws.send(text)
+        self._commands.frames_out += 1
+        self._commands.bytes_out += len(text)
 
     def _beat(self) -> None:
         """Say that the stream is alive, if nothing else did."""
@@ -336,6 +351,9 @@ class MediaStream(Advised):
         with self._lock:
             self._queue.clear()
             self._changed.notify_all()
+        audio, self._commands = self.statistics, SocketStatistics()
+        for field in fields(audio):
+            setattr(self.ws.statistics, field.name, getattr(audio, field.name))
 
     # --- audio out --------------------------------------------------------------------------------------------------
 
@@ -451,7 +469,7 @@ class MediaStream(Advised):
 
     def _refuse_closed(self) -> None:
         if not self.ws.is_open:
-            raise ConnectionClosed(self.ws.close_code or LOST, self.ws.close_reason)
+            raise ConnectionClosed(self.ws.close_code or LOST, self.ws.close_reason, self.ws)
 
     def _pump(self) -> None:
         """Send what is due; come back when the next is."""
