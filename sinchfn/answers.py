@@ -19,7 +19,7 @@ from .function import Function
 from .invocation import Invocation
 from .responses import JSON, FunctionResponse, described, dumped, json_response, make_response, to_response
 from .unhandled import remedy
-from .voice.streams import stream_url
+from .voice.streams import encoded, stream_url
 from .voice.svaml import MenuBuilder, Svaml, SvamlBuilder, check_svaml, problem_of_built, unused
 
 #: What builders made while a handler ran; see ``MADE``.
@@ -134,7 +134,28 @@ def webhook_response(value: Any, invocation: Invocation) -> Response:
         return _initiation_response(value)
     if invocation.export.scheme in ("nonce", "sms-nonce") and value is not None:
         _warn_of_unsent(value, invocation)
-    return json_response(200, {}) if value is None else to_response(value)
+    return json_response(200, {}) if value is None else plain_response(value, invocation)
+
+
+def plain_response(value: Any, invocation: Invocation) -> Response:
+    """The answer that the return value of a handler means which is no callback: SVAML is sent as JSON.
+
+    :raises AnswerError: it means none.
+    """
+    return to_response(_with_urls_within(value, invocation))
+
+
+def _with_urls_within(value: Any, invocation: Invocation) -> Any:
+    """`value` with the stream path of SVAML turned into a URL, where the SVAML is the answer or its body."""
+    if isinstance(value, Svaml | SvamlBuilder):
+        return _with_urls(value.build(), invocation)
+    if isinstance(value, dict):
+        if "statusCode" not in value:
+            return _with_urls(value, invocation)
+        return {**value, "body": _with_urls_within(value["body"], invocation)} if "body" in value else value
+    if isinstance(value, FunctionResponse):
+        return replace(value, body=_with_urls_within(value.body, invocation))
+    return (_with_urls_within(value[0], invocation), *value[1:]) if isinstance(value, tuple) and value else value
 
 
 def _initiation_response(value: Any) -> Response:
@@ -222,7 +243,10 @@ def _check(answer: Any, invocation: Invocation) -> bool:
 
 
 def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]:
-    """`answer` with the stream path of a ``connectStream`` turned into a URL; the handler's own dict is not changed."""
+    """`answer` with the stream path of a ``connectStream`` turned into a URL; the handler's own dict is not changed.
+
+    A whole URL stays what it is, but for what has to be percent-encoded.
+    """
     action = answer.get("action")
     name = str(action.get("name")).lower() if isinstance(action, dict) else ""
     if name == "runmenu":
@@ -233,8 +257,16 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
     if not isinstance(destination, dict):
         return answer
     endpoint = destination.get("endpoint")
-    if not isinstance(endpoint, str) or not endpoint.startswith("/"):
+    if not isinstance(endpoint, str):
         return answer
+    url = _public_url(endpoint, invocation) if endpoint.startswith("/") else encoded(endpoint)
+    if url == endpoint:
+        return answer
+    return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}
+
+
+def _public_url(endpoint: str, invocation: Invocation) -> str:
+    """The URL of a stream path, with its token."""
     function = invocation.function
     _warn_of_no_socket(endpoint, function)
     if function.stream_key is None:
@@ -242,14 +274,13 @@ def _with_urls(answer: dict[Any, Any], invocation: Invocation) -> dict[Any, Any]
             "The URL of the stream %s carries no token: set VOICE_APPLICATION_SECRET or SINCHFN_STREAM_SECRET.",
             endpoint,
         )
-    url = stream_url(
+    return stream_url(
         public_base(invocation.environ, function),
         endpoint,
         invocation.call_id,
         function.stream_key,
         function.url_prefix,
     )
-    return {**answer, "action": {**action, "destination": {**destination, "endpoint": url}}}
 
 
 def _warn_of_no_pie(invocation: Invocation) -> None:

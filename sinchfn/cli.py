@@ -33,13 +33,12 @@ from .jsontext import loads
 from .lifecycle import AT_EXIT, start_all, stop_all
 from .loading import default_source, load_function
 from .protection import MAKE
-from .redaction import Redaction, brief, one_line
+from .redaction import Redaction, brief, one_line, without_token
 from .requests import request_id_of
 from .services.logs import set_up_logging
 from .services.shared import check_services
 from .signatures import VARIABLES, ApplicationScheme, scheme_at
 from .startup import folder_ahead, in_debug_mode, settings_ahead, without_secrets
-from .voice.streams import without_token
 
 _log = logging.getLogger("sinchfn")
 

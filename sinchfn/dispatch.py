@@ -17,7 +17,7 @@ from .idempotency import handle_once
 from .invocation import Invocation
 from .parsing import InvalidRequest, SchemaError
 from .redaction import MASK
-from .responses import error_response, json_response, to_response
+from .responses import error_response, json_response
 from .services.advice import advise
 from .services.logs import current_request, struck_out
 from .signals import after_request, before_request, handler_failed
@@ -129,7 +129,8 @@ def _handled(invocation: Invocation) -> Response:
     if export.kind is Kind.VOICE:
         return answers.voice_response(*_called(invocation), invocation)
     value = awaited(invocation.function.handlers[export](invocation))
-    return answers.webhook_response(value, invocation) if export.kind is Kind.WEBHOOK else to_response(value)
+    respond = answers.webhook_response if export.kind is Kind.WEBHOOK else answers.plain_response
+    return respond(value, invocation)
 
 
 def _called(invocation: Invocation) -> tuple[Any, list[tuple[object, object]]]:

@@ -44,11 +44,10 @@ from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
 
 from .errors import StartupError
 from .lifecycle import close_all_sockets, start_all, stop_all
-from .redaction import Redaction
+from .redaction import Redaction, without_token
 from .services.logs import make_formatter
 from .services.logs.records import from_users_code
 from .startup import settings_ahead
-from .voice.streams import without_token
 
 #: The settings, and the hooks, which are settings too.
 __all__ = (
@@ -296,10 +295,12 @@ class _OneWorkerFilter(logging.Filter):
 
 
 class _ProcessFilter(logging.Filter):
-    """Which process it is, master or worker."""
+    """Which process it is, master or worker; without the token in the URL of a request that gunicorn refuses."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.sinchfn = {"process": record.process}
+        if (clean := without_token(message := record.getMessage())) != message:
+            record.msg, record.args = clean, ()
         return True
 
 

@@ -43,6 +43,10 @@ MASK = "***"
 #: A user name in a URL without a password is one when it is as long as this: ``https://ghp_16C7e42F292c69@host``.
 LEAST_USER_TOKEN = 16
 
+#: The query parameter that carries the token of a stream's URL. Its value is struck out, whatever it is.
+TOKEN_PARAMETER = "token"  # noqa: S105 - the name of a parameter, not a secret
+
+_TOKEN = re.compile(rf"((?:^|[?&;]){TOKEN_PARAMETER}=)[^&#\s\"']+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -131,11 +135,16 @@ class Redaction:
         for form, pattern in self._alone:
             if form in text:
                 text = pattern.sub(MASK, text)
-        return text
+        return without_token(text)
 
 
 def _by_itself(form: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(form)}(?!\w)")
+
+
+def without_token(text: str) -> str:
+    """`text` with the token of each stream URL in it masked."""
+    return _TOKEN.sub(rf"\1{MASK}", text) if f"{TOKEN_PARAMETER}=" in text else text
 
 
 def one_line(text: str) -> str:

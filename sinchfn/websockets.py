@@ -40,7 +40,7 @@ from .sockets import (
 )
 from .views import view_function
 from .visitors import Visitors
-from .voice.streams import TOKEN_LIFETIME, StreamToken, TokenError, read_token, token_in, without_token
+from .voice.streams import TOKEN_LIFETIME, StreamToken, TokenError, drop_token, read_token, token_in
 
 _log = logging.getLogger("sinchfn")
 
@@ -83,8 +83,8 @@ class SocketView:
         self._visitors = Visitors(function.config) if function.config.is_development else None
 
     def __call__(self, **variables: Any) -> Response:
-        token = token_in(request.environ.get("QUERY_STRING", ""))
-        invocation = self.invocation()
+        token = self._read_token()
+        invocation = self.invocation(has_token=isinstance(token, StreamToken))
         with bound_to(invocation):
             try:
                 transport, call_id = self._let_in(invocation, token)
@@ -92,10 +92,14 @@ class SocketView:
                 return self._refused(invocation, error)
             return self._begin(invocation, transport, call_id, variables)
 
-    def invocation(self) -> Invocation:
-        """The call of the handler, out of the request at hand. The token in its URL is struck out."""
+    def invocation(self, *, has_token: bool = False) -> Invocation:
+        """The call of the handler, made of the request at hand. The token is taken out of its URL.
+
+        :param has_token: the URL has a token of ours. On an open path any other ``token`` is the function's own.
+        """
+        if has_token or self._socket.is_protected:
+            _forget_token(flask_request())
         incoming = Incoming(flask_request(), self._path(), self.function.config["SINCHFN_MAX_BODY"])
-        _forget_token(incoming.request)
         return Invocation(self._app, self.function, self._export, incoming)
 
     def _path(self) -> str:
@@ -103,7 +107,18 @@ class SocketView:
 
     # --- before it is accepted --------------------------------------------------------------------------------------
 
-    def _let_in(self, invocation: Invocation, token: str | None) -> tuple[Transport, str | None]:
+    def _read_token(self) -> StreamToken | TokenError | None:
+        """What the token in the URL says, or why it says nothing; None if there is no key to check it with."""
+        key = self.function.stream_key
+        if key is None:
+            return None
+        try:
+            token = token_in(request.environ.get("QUERY_STRING", ""))
+            return read_token(token, f"/{self._path().lstrip('/')}", key, self._mount)
+        except TokenError as error:
+            return error
+
+    def _let_in(self, invocation: Invocation, token: StreamToken | TokenError | None) -> tuple[Transport, str | None]:
         """The connection, and the call that it belongs to. A slot is taken for it.
 
         :raises HTTPException: it is not to be.
@@ -114,16 +129,16 @@ class SocketView:
             raise Forbidden(refusal)
         self._check_origin(environ)
         refuse_unstarted(self.function)
-        claims = self._verified(invocation, token)
+        if isinstance(token, TokenError) and self._socket.is_protected:
+            raise self._forbidden(str(token))
         # Only now: who has no right to a slot must not keep it from a call; and a token that found none is not used up.
         if not self._slots.take():
             most = self.function.config["SINCHFN_WS_MAX_SOCKETS"]
             _log.warning("A socket was refused: all %d that SINCHFN_WS_MAX_SOCKETS allows are open, or it ends.", most)
             raise ServiceUnavailable("No more sockets can be opened here at the moment.", retry_after=TRY_AGAIN)
         try:
-            if claims is not None:
-                self._use_up(claims, environ)
-            return _taken_over(environ), None if claims is None else claims.call_id
+            call_id = self._use_up(token, environ) if isinstance(token, StreamToken) else None
+            return _taken_over(environ), call_id
         except BaseException:
             self._slots.give_back()
             raise
@@ -136,22 +151,10 @@ class SocketView:
             _log.warning("A socket was refused: a page of %s is not in SINCHFN_WS_ORIGINS.", origin)
             raise _Refusal(error) from None
 
-    def _verified(self, invocation: Invocation, token: str | None) -> StreamToken | None:
-        """What the token says; None for a path that is open to anybody.
+    def _use_up(self, token: StreamToken, environ: dict[str, Any]) -> str | None:
+        """Return the call that the token was made for, if this is its first use.
 
-        :raises HTTPException: it is not ours, not for here, or too old.
-        """
-        key = self.function.stream_key
-        if not self._socket.is_protected or key is None:
-            return None
-        try:
-            return read_token(token, f"/{invocation.incoming.path.lstrip('/')}", key, self._mount)
-        except TokenError as error:
-            raise self._forbidden(str(error)) from None
-
-    def _use_up(self, token: StreamToken, environ: dict[str, Any]) -> None:
-        """
-        :raises HTTPException: it was used before, or that cannot be told.
+        :raises HTTPException: it was used before, or that cannot be told. On an open path it is then no token.
         """
         config = self.function.config
         # In production the start has said it. In development there may be one process only: the server knows.
@@ -159,12 +162,16 @@ class SocketView:
             self._warn_of_reuse()
         try:
             # Remembered for longer than any token holds: when its use is forgotten, it has expired.
-            is_first = self.function.services.claims.use_up(f"stream/{token.once}", 2 * TOKEN_LIFETIME)
+            if self.function.services.claims.use_up(f"stream/{token.once}", 2 * TOKEN_LIFETIME):
+                return token.call_id
         except CacheError as error:
-            _log.error("A socket was refused, for it cannot be known if its token was used before: %s", error)
-            raise ServiceUnavailable("Whether this URL was used cannot be told.", retry_after=TRY_AGAIN) from None
-        if not is_first:
+            _log.error("Cannot check whether the token of a socket was used before: %s", error)
+            if self._socket.is_protected:
+                raise ServiceUnavailable("Whether this URL was used cannot be told.", retry_after=TRY_AGAIN) from None
+            return None
+        if self._socket.is_protected:
             raise self._forbidden("the token was used before")
+        return None
 
     def _warn_of_reuse(self) -> None:
         if not self._is_reuse_told:
@@ -197,7 +204,9 @@ class SocketView:
         )
         connection.call_id = call_id
         invocation.environ[LOGGED_KEY] = True  # it has its line at the end; a server's own would show the token
-        connection.open(accepting(invocation.environ))  # first: it may be closed as soon as it has its slot
+        connection.open(
+            accepting(invocation.environ, invocation.request_id)
+        )  # first: it may be closed as soon as it has its slot
         self._slots.add(connection)
         response = _Upgraded(transport)
         give_back = partial(self._slots.give_back, connection)
@@ -270,13 +279,16 @@ def _taken_over(environ: dict[str, Any]) -> Transport:
 
 
 def _forget_token(request: Request) -> None:
-    """Once it is read it is nowhere any more: not in the request, nor in what anybody logs of it."""
+    """Take the token out of the request, and of what anybody logs of it: it has been read."""
     environ = request.environ
-    for name in ("QUERY_STRING", "RAW_URI", "REQUEST_URI"):
+    for name in ("RAW_URI", "REQUEST_URI"):
         if isinstance(environ.get(name), str):
-            environ[name] = without_token(environ[name])
+            path, _, query = environ[name].partition("?")
+            kept = drop_token(query)
+            environ[name] = f"{path}?{kept}" if kept else path
+    environ["QUERY_STRING"] = drop_token(environ.get("QUERY_STRING", ""))
     # What Flask's request took from there when it was made, and may have made of it since.
-    request.query_string = without_token(request.query_string.decode("latin-1")).encode("latin-1")
+    request.query_string = drop_token(request.query_string.decode("latin-1")).encode("latin-1")
     for name in ("args", "values", "full_path", "url"):
         vars(request).pop(name, None)
 

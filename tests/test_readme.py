@@ -153,6 +153,15 @@ def check_sockets(client: FlaskClient) -> None:
     assert app.extensions["sinchfn"][0].services.cache.get("greeting") == "Hello"
 
 
+def check_room(client: FlaskClient) -> None:
+    app = client.application
+    with open_socket(app, "/room") as one, open_socket(app, "/room") as other:
+        other.close()
+        one.send("hello")  # whether or not the other one's on_close has run by now
+        assert one.receive(timeout=10) == "hello"
+        assert one.is_open
+
+
 def check_ledger(client: FlaskClient) -> None:
     def counted(amount: int) -> tuple[int, Any]:
         answer = client.post("/entries", json={"amount": amount})
@@ -179,6 +188,7 @@ FUNCTIONS: dict[str, Callable[[FlaskClient], None]] = {
     "class Messages(": check_messages,
     "class Agent(": check_agent,
     "runtime.on_startup": check_sockets,
+    "def _tell_all(": check_room,
 }
 
 

@@ -688,6 +688,7 @@ def setup(runtime):
             "urls": [flask_request.url, flask_request.full_path], "environ": repr(flask_request.environ),
         }))
     runtime.on_websocket("/open", blocking(work), protected=False)
+    runtime.on_websocket("/open/shown", shown, protected=False)
 """,
     1,
 )
@@ -739,7 +740,8 @@ def test_the_url_of_an_answer_opens_the_socket_once(tokens: Server) -> None:
     with opened(tokens.port, f"/shown?a=1&token={token('/shown')}&b=2") as peer:
         shown = json.loads(peer.message())
     assert shown["call"] == CALL_ID
-    assert shown["query"] | {"token": ""} == {"a": "1", "token": "", "b": "2"}
+    assert shown["query"] == {"a": "1", "b": "2"}
+    assert shown["urls"] == ["http://localhost/shown?a=1&b=2", "/shown?a=1&b=2"]
 
 
 @pytest.mark.parametrize(
@@ -821,6 +823,68 @@ def test_a_path_with_variables_and_an_open_one(tokens: Server) -> None:
     assert status_of(tokens.port, f"/calls/other?token={token('/calls/mine')}") == 403
     with opened(tokens.port, "/open") as peer:
         assert peer.ask_for("x") == "x"
+
+
+@pytest.mark.parametrize("path", ["/<path:rest>", "/<name>", "/health"])
+def test_the_path_of_a_socket_hides_nothing_from_plain_requests(tmp_path: Path, path: str) -> None:
+    source = f"""
+    def hello(context, request): return "hello"
+    def home(context, request): return "home"
+    def setup(runtime):
+        runtime.on_websocket("{path}", lambda ws, request, **variables: None, protected=False)
+    """
+    (tmp_path / "public").mkdir()
+    (tmp_path / "public" / "page.html").write_text("a page")
+    with serving(tmp_path, source) as served:
+        assert served.get("/health").json == {"status": "ok"}
+        assert served.get("/hello").text == "hello"
+        assert served.get("/").text == "home"
+        assert served.get("/page.html").text == "a page"
+        assert served.get("/health", headers=handshake_headers()).status == 501  # a socket, in another server
+
+
+def test_an_open_path_knows_the_call_whose_url_it_was_given(tokens: Server) -> None:
+    made = token("/open/shown")
+    for query, call, kept in (
+        (f"?token={made}&a=1", CALL_ID, {"a": "1"}),
+        (f"?token={made}", None, {}),  # used before: let in, but not as the call
+        ("?token=of-another&a=1", None, {"token": "of-another", "a": "1"}),  # the function's own parameter
+        (f"?token={made[:9]}", None, {"token": made[:9]}),
+        ("", None, {}),
+    ):
+        with opened(tokens.port, f"/open/shown{query}") as peer:
+            shown = json.loads(peer.message())
+        assert (shown["call"], shown["query"]) == (call, kept)
+
+
+def test_the_answer_to_a_handshake_carries_the_request_id(tokens: Server) -> None:
+    request_id = new_key()
+    for url in ("/open", f"/stream?token={token('/stream')}"):
+        with Peer(tokens.port) as peer:
+            assert peer.open(url, {"X-Request-ID": request_id}).headers["x-request-id"] == request_id
+    with Peer(tokens.port) as peer:
+        assert len(peer.open("/open", {"X-Request-ID": "not sane"}).headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /rooms/Zo x?token={} HTTP/1.1",
+        "GET /stream?token={} HTTP/9.9",
+        "G T /stream?a=1&token={} HTTP/1.1",
+        "GET /stream?token={}",
+        "GET /stream?token={}&a=b c HTTP/1.1",
+    ],
+)
+def test_a_request_line_that_gunicorn_refuses_is_logged_without_its_token(tokens: Server, line: str) -> None:
+    made = token("/stream")
+    before = len(tokens.log)
+    with Peer(tokens.port) as peer:
+        peer.raw(f"{line.format(made)}\r\nHost: localhost\r\n\r\n".encode())
+        peer.socket.recv(4096)
+    until(lambda: "Invalid" in tokens.log[before:])
+    assert made not in tokens.log
+    assert made.split(".")[-1] not in tokens.log
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

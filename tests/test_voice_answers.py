@@ -327,6 +327,12 @@ def test_answers_for_when_things_go_wrong_can_be_made_by_hand() -> None:
 # --- stream URLs ------------------------------------------------------------------------------------------------------
 
 STREAM_SECRET = "a secret only for streams"
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 STREAM_DICT = '{"action": {"name": "connectStream", "destination": {"type": "Websocket", "endpoint": "/stream"}}}'
 STREAMING = (
     'IceSvamlBuilder().connect_stream("/stream")',
@@ -473,6 +479,63 @@ def test_a_stream_path_keeps_its_query(tmp_path: Path, path: str, expected: str)
 @pytest.mark.parametrize("url", ["wss://other.example/stream", "wss://other.example/s?token=mine"])
 def test_a_stream_url_is_left_as_it_is(tmp_path: Path, url: str) -> None:
     assert endpoint_of(answered(tmp_path, f'IceSvamlBuilder().connect_stream("{url}")', **SIGNING)) == url
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/rooms/Zoë x", "/rooms/Zo%C3%AB%20x"),
+        ("/rooms/Zo%C3%AB%20x", "/rooms/Zo%C3%AB%20x"),
+        ("/rooms/Zoë%20x", "/rooms/Zo%C3%AB%20x"),
+        ("/rooms/100%", "/rooms/100%25"),
+        ("/rooms/100%zz", "/rooms/100%25zz"),
+        ("/rooms/a#b", "/rooms/a%23b"),
+        ("/rooms/a+b&c;d=(e)", "/rooms/a+b&c;d=(e)"),
+        ("/rooms/日本", "/rooms/%E6%97%A5%E6%9C%AC"),
+        ('/rooms/<\\">', "/rooms/%3C%22%3E"),
+        ("/rooms/x?who=Zoë y&next=/a/b?c", "/rooms/x?who=Zo%C3%AB%20y&next=/a/b?c"),
+    ],
+)
+@pytest.mark.parametrize("form", ["builder", "dict"])
+def test_what_a_url_cannot_carry_is_percent_encoded_and_lets_in(
+    tmp_path: Path, path: str, expected: str, form: str
+) -> None:
+    destination = f'{{"type": "Websocket", "endpoint": "{path}"}}'
+    answer = {
+        "builder": f'IceSvamlBuilder().connect_stream("{path}")',
+        "dict": f'{{"action": {{"name": "connectStream", "destination": {destination}}}}}',
+    }[form]
+    source = returning(answer) + SOCKET.replace("/stream", "/rooms/<name>").replace("request:", "request, name:")
+    config = {"SINCHFN_PUBLIC_URL": "https://h.example", "SINCHFN_STREAM_SECRET": STREAM_SECRET}
+    with serving(tmp_path, source, **config) as served:
+        url = endpoint_of(served.call())
+        assert url.startswith(f"wss://h.example{expected}{'&' if '?' in path else '?'}token=")
+        assert url.isascii()
+        assert served.logged("WARNING") == []
+        # 501, of a server that gives no access to its connections, means that it would have been let in.
+        assert served.get(url.removeprefix("wss://h.example"), headers=HANDSHAKE).status == 501
+
+
+def test_a_whole_stream_url_is_percent_encoded_as_well(tmp_path: Path) -> None:
+    url = endpoint_of(answered(tmp_path, 'IceSvamlBuilder().connect_stream("wss://bücher.example/Zoë x?a=b c")'))
+    assert url == "wss://xn--bcher-kva.example/Zo%C3%AB%20x?a=b%20c"
+
+
+@pytest.mark.parametrize("handler", ["hello", "crm_webhook"])
+@pytest.mark.parametrize("answer", STREAMING)
+def test_a_stream_path_becomes_a_url_whoever_answers(tmp_path: Path, handler: str, answer: str) -> None:
+    source = f"def {handler}(context, request): return {answer}\n{SOCKET}"
+    config = {"SINCHFN_PUBLIC_URL": "https://h.example", "SINCHFN_STREAM_SECRET": STREAM_SECRET}
+    with serving(tmp_path, source, **config) as served:
+        url = endpoint_of(served.post("/webhook/crm" if handler == "crm_webhook" else "/hello", {}))
+        assert url.startswith("wss://h.example/stream?token=")
+        assert claims_of(url)["call"] is None  # which call it is to be, nobody knows yet
+
+
+def test_what_is_not_svaml_stays_as_it_is_in_a_plain_handler(tmp_path: Path) -> None:
+    value = {"action": {"name": "playFile"}, "svaml": json.loads(STREAM_DICT), "destination": {"endpoint": "/stream"}}
+    with serving(tmp_path, f"def hello(context, request): return {value}\n{SOCKET}", **SIGNING) as served:
+        assert served.get("/hello").json == value
 
 
 def test_the_dict_of_the_handler_is_never_changed(tmp_path: Path) -> None:

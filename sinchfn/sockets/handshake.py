@@ -55,10 +55,11 @@ def check_origin(environ: Mapping[str, Any], allowed: Collection[str]) -> None:
         )
 
 
-def accepting(environ: Mapping[str, Any]) -> bytes:
+def accepting(environ: Mapping[str, Any], request_id: str) -> bytes:
     """The answer that opens the socket."""
     accept = accept_of(environ["HTTP_SEC_WEBSOCKET_KEY"].strip())
     head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade"
+    head = f"{head}\r\nX-Request-ID: {request_id}"
     return f"{head}\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode("latin-1")
 
 

@@ -8,15 +8,18 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 from itsdangerous import BadData, URLSafeSerializer
+
+from ..redaction import TOKEN_PARAMETER
 
 #: How long a stream URL may be used after it was handed out, in seconds.
 TOKEN_LIFETIME = 120
 
-#: The query parameter that carries the token.
-TOKEN_PARAMETER = "token"  # noqa: S105 - the name of a parameter, not a secret
+#: What stands in a path, or in a query, as it is, besides letters, digits and ``-._~`` (RFC 3986).
+PATH_CHARACTERS = "/:@!$&'()*+,;="
+QUERY_CHARACTERS = f"{PATH_CHARACTERS}?"
 
 #: Longest token that is looked at, in characters: one of a path and a call id is a few hundred.
 TOKEN_LIMIT = 4096
@@ -49,11 +52,11 @@ def stream_url(base: str, path: str, call_id: str | None, key: bytes | None, mou
     """The ``wss://`` URL of a stream path (``ws://`` if `base` is plain ``http://``).
 
     The token holds the path, the call id, the time it expires and a number for its single use. Without a key there is
-    no token.
+    no token. What a URL cannot carry as it is, such as a blank or an ``ë``, is percent-encoded.
 
     :param mount: where the function is mounted: two functions with one secret take no tokens of each other.
     """
-    url = base.replace("http", "ws", 1) + path
+    url = encoded(base.replace("http", "ws", 1) + path)
     if key is None:
         return url
     claims = {
@@ -96,12 +99,35 @@ def token_in(query: str) -> str | None:
     return tokens[0] if len(tokens) == 1 else None
 
 
-def without_token(url: str) -> str:
-    """A URL, or its query string, with the value of the token taken out."""
-    return _TOKEN.sub(r"\1", url)
+def drop_token(query: str) -> str:
+    """Return a query string without the token."""
+    return "&".join(part for part in query.split("&") if part.partition("=")[0] != TOKEN_PARAMETER)
 
 
-_TOKEN = re.compile(rf"((?:^|[?&]){TOKEN_PARAMETER}=)[^&#\s\"']*")
+def encoded(url: str) -> str:
+    """Percent-encode what a URL, or a path with its query, cannot carry as it is. What is encoded already stays."""
+    origin = _ORIGIN.match(url)
+    before = f"{origin[1]}{_ascii_host(origin[2])}" if origin else ""
+    path, question, query = url[origin.end() if origin else 0 :].partition("?")
+    return f"{before}{_quoted(path, PATH_CHARACTERS)}{question}{_quoted(query, QUERY_CHARACTERS)}"
+
+
+def _quoted(text: str, safe: str) -> str:
+    return quote(_STRAY_PERCENT.sub("%25", text), safe=f"{safe}%", errors="replace")
+
+
+def _ascii_host(host: str) -> str:
+    if host.isascii():
+        return host
+    name, colon, port = host.partition(":")
+    try:
+        return f"{name.encode('idna').decode()}{colon}{port}"
+    except UnicodeError:
+        return host
+
+
+_ORIGIN = re.compile(r"((?i:wss?|https?)://)([^/?#]*)")
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def _serializer(key: bytes) -> URLSafeSerializer:

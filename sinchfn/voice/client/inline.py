@@ -58,11 +58,11 @@ def _checked(document: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 def _refuse_own_path(document: Mapping[str, Any], what: str) -> None:
-    """Only the answer to a callback has a public URL at hand that a path could be completed with."""
+    """Only the answer to a request has a public URL at hand that a path could be completed with."""
     action = document.get("action") or {}
     endpoint = action.get("destination", {}).get("endpoint", "")
     if str(action.get("name", "")).lower() == "connectstream" and endpoint.startswith("/"):
         raise SvamlError(
-            f'{what}: connectStream to the path "{endpoint}" works only in the answer to a callback. '
+            f'{what}: connectStream to the path "{endpoint}" works only in the answer of a handler. '
             "Here it takes a whole URL, such as wss://voice.example.com/stream."
         )
