@@ -58,7 +58,7 @@ def _expanded(values: Mapping[str, str | None], environ: Mapping[str, str]) -> d
 
 
 def loaded_secrets() -> list[str]:
-    """Secrets among them: whatever the function does with ``os.environ``, they are struck out of the log."""
+    """The secrets among these variables, which the function may still read from ``os.environ`` and log."""
     return [os.environ[name] for name in loaded_by_flask() if is_secret(name)]
 
 

@@ -70,7 +70,7 @@ class GuardedSignal(NamedSignal):
 
 
 def _problem_of(receiver: object) -> str:
-    """Why a call of the receiver would run nothing; empty if it would."""
+    """The reason why a call of the receiver would run nothing; empty if there is none."""
     if not callable(receiver):
         return "is not callable"
     called: Any = receiver

@@ -1,4 +1,4 @@
-"""Who may call a function in development, where calls need no signature: this machine, and no page of another site.
+"""The guard of development, where calls need no signature: only this machine may call, and no page of another site.
 
 A page in the developer's browser can send requests to ``localhost``, and one whose name is made to lead there (DNS
 rebinding) can read the answers. The browser gives both away: by ``Host``, and by ``Sec-Fetch-Site`` or ``Origin``.
@@ -48,7 +48,7 @@ class Visitors:
         self._origins = frozenset(origins.split(",") if origins else ()) - {"*"}
 
     def refusal(self, request: Request, *, is_handshake: bool = False) -> str:
-        """Why this request is refused, as its sender is told; empty if it is not. The log says more.
+        """The reason to refuse this request, as its sender is told it; empty if there is none. The log says more.
 
         :param is_handshake: of a socket, which looks at the origin itself.
         """
