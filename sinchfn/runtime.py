@@ -148,7 +148,9 @@ class SinchRuntime(Advised):
         self._refuse_late("on_websocket")
         if function is None:
             return self._decorator(path, protected)
-        if not _takes(function, 2, variables_of(path, f"runtime.on_websocket ({_found(function)})", path)):
+        # One open end at most: Flask matches these paths, however long they are.
+        named = variables_of(path, f"runtime.on_websocket ({_found(function)})", path, most_open_ends=1)
+        if not _takes(function, 2, named):
             raise _misfit("on_websocket", function)
         if any(_pattern(known.path) == _pattern(path) for known in self._sockets):
             raise FunctionError(f"Two functions take the sockets at {path}: give one of them another path.")

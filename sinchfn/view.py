@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from flask import Flask, Response, send_file
@@ -12,6 +12,7 @@ from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed, NotF
 
 from .address import public_base
 from .dispatch import run
+from .errors import nearest
 from .exports import CALLBACKS
 from .function import Function
 from .hooks import refuse_strangers, refuse_unstarted
@@ -215,16 +216,21 @@ class FunctionView:
         return at_root and bool(self.function.exports.callbacks)
 
     def _near_miss(self, incoming: Incoming) -> str:
-        """The path of an export whose last segment is nearly, or wholly, the one that was asked for."""
+        """The path of an export whose last segment is nearly, or wholly, one of the last two that were asked for."""
+        known = self._known_segments
+        for segment in reversed(segments_of(incoming.path)[-2:]):
+            near = "" if segment in CALLBACKS else nearest(segment, tuple(known))
+            if near:
+                return f' Did you mean "{self.function.url_prefix}{known[near]}"?'
+        return ""
+
+    @cached_property
+    def _known_segments(self) -> Mapping[str, str]:
+        """The last segment that is written out of each path -> the path."""
         rows = [
             (row.path, [part for part in segments_of(row.path) if "<" not in part]) for row in self.function.listing()
         ]
-        paths = {written_out[-1]: path for path, written_out in rows if written_out}
-        for segment in reversed(segments_of(incoming.path)):
-            near = [] if segment in CALLBACKS else get_close_matches(segment, list(paths), n=1)
-            if near:
-                return f' Did you mean "{self.function.url_prefix}{paths[near[0]]}"?'
-        return ""
+        return {written_out[-1]: path for path, written_out in rows if written_out}
 
 
 def _sent_file(file: Path, incoming: Incoming) -> Response:

@@ -38,6 +38,19 @@ STRANGE = (
 )
 
 
+#: Longest path that is matched with a rule of two :func:`open_ends`: matching takes time with the square of its length.
+LONGEST_PATH = 512
+
+#: How many :func:`open_ends` a rule may have: with three the time goes with the cube of the length, and is seconds.
+MOST_OPEN_ENDS = 2
+
+#: Why a rule is refused that has more.
+TOO_OPEN = (
+    "a long path would take seconds to match, because the ends of too many variables have to be searched for. "
+    "Take one <path:rest> and split it in the handler, or use <int:...>, or put slashes between the variables"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RouteTarget:
     """Where one route leads to."""
@@ -76,6 +89,8 @@ class Rules:
     _written_out: Mapping[str, Mapping[str, RouteMatch]] = field(init=False, default_factory=dict)
     #: what the paths with variables begin with; None stands for anything
     _begins: frozenset[str | None] = field(init=False, default=frozenset())
+    #: whether one of them has two open ends
+    _is_quadratic: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         _refuse_doubles(self.targets)
@@ -86,6 +101,8 @@ class Rules:
             object.__setattr__(self, "_written_out", _by_path(self.targets))
             begins = (_first_segment(target.path) for target in self.targets if target.has_variables)
             object.__setattr__(self, "_begins", frozenset(begins))
+            open_ended = any(open_ends(target.path) > 1 for target in self.targets)
+            object.__setattr__(self, "_is_quadratic", open_ended)
 
     def match(self, method: str, segments: Sequence[str]) -> RouteMatch | None:
         """What a path leads to; None if nothing.
@@ -100,6 +117,8 @@ class Rules:
             return written_out[method]
         if written_out is None and None not in self._begins and (segments[0] if segments else "") not in self._begins:
             return None  # without Werkzeug, for which it takes longer than for all else in the way of a plain export
+        if self._is_quadratic and len(path) > LONGEST_PATH:
+            return None
         try:
             # Werkzeug takes a method in any case: `post` is none.
             target, values = self._adapter.match(path, method if method in METHODS else "UNKNOWN")
@@ -130,11 +149,47 @@ def _first_segment(path: str) -> str | None:
     return None if "<" in first else first
 
 
-def variables_of(path: str, name: str, written: str) -> tuple[str, ...]:
+def open_ends(path: str) -> int:
+    """Count the variables whose end has to be searched for: two in ``<name>-<version>.zip``, none in ``<a>/<b>``.
+
+    Each such variable multiplies the time it takes to find that a path does not match by the length of that path.
+    Werkzeug matches segment by segment, but from a ``<path:...>`` on the rest as a whole.
+    """
+    first = next((found.start() for found in _VARIABLE.finditer(path) if _kind_of(found[1]) == "path"), len(path))
+    start = path.rfind("/", 0, first) + 1
+    return max(_open_ends_of(part) for part in (*path[:start].split("/"), path[start:]))
+
+
+def _open_ends_of(part: str) -> int:
+    found = list(_VARIABLE.finditer(part))
+    followed = [variable for variable in found if variable.end() < len(part)]  # the last may end where the path does
+    return sum(
+        _is_open(_kind_of(variable[1]), part[: variable.start()], part[variable.end() :]) for variable in followed
+    )
+
+
+def _is_open(kind: str, before: str, behind: str) -> bool:
+    """Whether the end of a variable of this kind has to be searched for, between what stands before and behind it."""
+    if kind == "string":
+        is_segment = behind.startswith("/") and (not before or before.endswith("/"))
+        return not is_segment
+    if kind in ("int", "float"):
+        return behind.startswith(("<", *"0123456789", *("." if kind == "float" else "")))
+    return kind == "path"
+
+
+def _kind_of(converter: str | None) -> str:
+    """The name of a converter; ``fixed`` for that of a text of a given length."""
+    kind, _, arguments = (converter or "string").partition("(")
+    return "fixed" if re.search(r"\blength=", arguments) else "string" if kind == "default" else kind
+
+
+def variables_of(path: str, name: str, written: str, most_open_ends: int = MOST_OPEN_ENDS) -> tuple[str, ...]:
     """The names of the variables in a path, in their order.
 
     :param name: of the endpoint and where it is, for the message.
     :param written: the path as it was written.
+    :param most_open_ends: see :func:`open_ends`.
     :raises FunctionError: it is no path that can be matched.
     """
     found = tuple(variable for _, variable in _VARIABLE.findall(path))
@@ -147,6 +202,8 @@ def variables_of(path: str, name: str, written: str) -> tuple[str, ...]:
         raise _unusable(path, name, _reason(error)) from None
     if what := strange_part(written):
         raise _unusable(path, name, f"it has {what}")
+    if [_kind_of(one[1]) for one in _VARIABLE.finditer(path)].count("path") > 2 or open_ends(path) > most_open_ends:
+        raise _unusable(path, name, TOO_OPEN)
     if set(found) != rule.arguments:  # ours, which tell what may take a signed call, have to be all there are
         raise _unusable(path, name, "its variables cannot be told")
     return found

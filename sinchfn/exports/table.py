@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 from ..controllers import Rules
@@ -48,7 +49,7 @@ class Exports:
         found = self.services.get(plain_name(service))
         return found if found is not None and found.scheme is not None else None
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The names of all handlers."""
         return list(dict.fromkeys(name for export in self.listed for name in export.names))

@@ -56,8 +56,11 @@ class PublicFiles:
         parts = list(segments) or [INDEX]
         if _is_dotted(parts) or any("\0" in part or "\\" in part for part in parts):
             return None
+        name = "/".join(parts)
         try:
-            file = resolve_inside(self.folder, *parts)
+            if not (self.folder / name).is_file():  # at once: to resolve links takes a step for each segment
+                return None
+            file = resolve_inside(self.folder, name)
             return file if file.is_file() and not self._is_hidden(file) else None
         except (OSError, ValueError):  # a name too long; outside
             return None
