@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import logging
+import os
 import re
 import select
 import socket
@@ -28,14 +29,14 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sinchfn import AceSvamlBuilder, IceSvamlBuilder, SvamlError, create_ice_builder, create_menu, create_pie_builder
-from sinchfn.errors import ServiceError, VoiceApiError
+from sinchfn.errors import ConfigError, ServiceError, VoiceApiError
 from sinchfn.voice.client import VoiceClient
 
 REST = Path(__file__).parent / "data" / "voice-v1" / "rest"
@@ -1098,13 +1099,174 @@ def test_a_client_that_is_dropped_leaves_no_socket_behind(platform: Platform):
     gc.collect()  # a socket that is still open would be a ResourceWarning, and that an error here
 
 
-def test_a_proxy_of_the_environment_is_not_used(platform: Platform, monkeypatch: pytest.MonkeyPatch):
-    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
-    monkeypatch.delenv("no_proxy", raising=False)
-    with VoiceClient(KEY, SECRET, api=platform.url) as client:
+# --- proxies --------------------------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """An HTTP proxy: tunnels (CONNECT), and requests with a whole URL.
+
+    :param password: what it asks for, as ``user:password``.
+    """
+
+    def __init__(self, password: str = "") -> None:
+        #: the request lines that came, and what they had as ``Proxy-Authorization``
+        self.lines: list[str] = []
+        self.passwords: list[str | None] = []
+        self._password = password
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._password}{'@' if self._password else ''}127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass_on, args=(connection,), daemon=True).start()
+
+    def _pass_on(self, connection: socket.socket) -> None:
+        with connection:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                if not (data := connection.recv(65536)):
+                    return
+                head += data
+            line, *headers = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+            given = next((one.partition(": ")[2] for one in headers if one.lower().startswith("proxy-auth")), None)
+            self.lines.append(line)
+            self.passwords.append(given)
+            if self._password and given != f"Basic {base64.b64encode(unquote(self._password).encode()).decode()}":
+                connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+                return
+            method, target, _ = line.split()
+            host, _, port = (target if method == "CONNECT" else urlsplit(target).netloc).partition(":")
+            with socket.create_connection((host, int(port)), 10) as upstream:
+                if method == "CONNECT":
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                else:
+                    upstream.sendall(head.replace(f"//{host}:{port}".encode(), b"", 1).replace(b"http:", b"", 1))
+                self._join(connection, upstream)
+
+    def _join(self, one: socket.socket, other: socket.socket) -> None:
+        while True:
+            for ready in select.select([one, other], [], [], 30)[0]:
+                try:
+                    data = ready.recv(65536)
+                except OSError:
+                    return
+                if not data:
+                    return
+                (other if ready is one else one).sendall(data)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    made = Proxy("me:p%40ss")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_plain_http_goes_through_the_proxy_of_the_environment(
+    platform: Platform, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, name: str, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv(name, proxy.url)
+    with VoiceClient(KEY, SECRET, api=f"{platform.url}/a%20b", timeout=5) as client:
+        assert client.callouts.tts(ALICE, "Hello").call_id
+    assert proxy.lines == [f"POST {platform.url}/a%20b{ROOT}/callouts HTTP/1.1"]
+    assert proxy.passwords == ["Basic " + base64.b64encode(b"me:p@ss").decode()]
+    assert platform.seen[0].headers["host"] == platform.url.removeprefix("http://")
+    assert "p%40ss" not in caplog.text
+    assert "p@ss" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_https_goes_through_a_tunnel_and_the_certificate_is_still_checked(
+    platform: Platform, tls: str, certificate: Path, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.setenv(name, proxy.url)
+    with VoiceClient(KEY, SECRET, api=tls, timeout=5) as client, pytest.raises(VoiceApiError, match="TLS failed"):
         client.callouts.tts(ALICE, "Hello")
-    assert platform.seen[0].path == f"{ROOT}/callouts"
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with VoiceClient(KEY, SECRET, api=tls, timeout=5) as client:
+        for _ in range(2):  # on one connection
+            assert client.callouts.tts(ALICE, "Hello").call_id
+    assert [line.rpartition(" ")[0] for line in proxy.lines] == [f"CONNECT {tls.removeprefix('https://')}"] * 2
+    assert [seen.path for seen in platform.seen] == [f"{ROOT}/callouts"] * 2
+    assert not [seen for seen in platform.seen if "proxy-authorization" in {name.lower() for name in seen.headers}]
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1", "example.com, 127.0.0.1", "*", "0.0.1"])
+def test_no_proxy_is_used_for_the_hosts_of_no_proxy(platform: Platform, monkeypatch: pytest.MonkeyPatch, hosts: str):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", hosts)
+    with VoiceClient(KEY, SECRET, api=platform.url, timeout=5) as client:
+        client.callouts.tts(ALICE, "Hello")
+    assert len(platform.seen) == 1
+
+
+def test_the_proxy_of_another_scheme_is_not_used(platform: Platform, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    with VoiceClient(KEY, SECRET, api=platform.url, timeout=5) as client:
+        client.callouts.tts(ALICE, "Hello")
+    assert len(platform.seen) == 1
+
+
+def test_a_proxy_that_lets_nobody_through_is_named_without_its_password(
+    platform: Platform, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, naps: Naps
+):
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:wrong@127.0.0.1:{proxy.port}")
+    sentence = f"no connection could be made.*proxy http://127.0.0.1:{proxy.port}.*407"
+    with (
+        VoiceClient(KEY, SECRET, api="https://calling.example", timeout=5) as client,
+        pytest.raises(VoiceApiError, match=sentence) as caught,
+    ):
+        client.callouts.tts(ALICE, "Hello")
+    assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1:{}", "http://127.0.0.1:{}"])
+def test_a_proxy_that_is_not_there_is_named(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, naps: Naps, where: str
+):
+    port = free_port()
+    monkeypatch.setenv("HTTP_PROXY", where.format(port))
+    with (
+        VoiceClient(KEY, SECRET, api=platform.url, timeout=5) as client,
+        pytest.raises(VoiceApiError, match=f"proxy http://127.0.0.1:{port} of the environment"),
+    ):
+        client.callouts.tts(ALICE, "Hello")
+    assert platform.seen == []
+
+
+@pytest.mark.parametrize("url", ["socks5://me:hidden@127.0.0.1:1080", "http://", "http://me:hidden@[::1"])
+def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, url: str
+):
+    monkeypatch.setenv("ALL_PROXY", url)
+    with (
+        VoiceClient(KEY, SECRET, api=platform.url, timeout=5) as client,
+        pytest.raises(ConfigError, match=r"proxy for http://.*it takes http://host:port") as caught,
+    ):
+        client.callouts.tts(ALICE, "Hello")
+    assert "hidden" not in str(caught.value)
+    assert platform.seen == []
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------------
