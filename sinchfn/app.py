@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any, cast
 
 from flask import Flask, Request, Response, request, request_tearing_down
-from flask.helpers import get_debug_flag
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
@@ -55,7 +54,7 @@ def build_app(
     debug = in_debug_mode() if debug is None else debug
     redact = begin_log(settings_ahead(function, config, debug=debug))
     with without_secrets(redact):
-        made = make_function(function, config, debug=debug, is_asked_to_debug=get_debug_flag())
+        made = make_function(function, config, debug=debug)
     begin_log(made.config)  # once more: what the function has set up by itself has handlers of its own
     folder = made.config.folder
     app = FunctionApp("sinchfn", root_path=str(folder), instance_path=str(folder / "instance"), static_folder=None)

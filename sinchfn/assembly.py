@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
+from flask import Flask
+from flask.helpers import get_debug_flag
+
 from .auth import Entries
 from .config import FunctionConfig, load_config
 from .controllers import SinchController
@@ -17,7 +20,7 @@ from .hooks import HOOKS
 from .injection import Plan
 from .invocation import GIVEN
 from .lifecycle import Lifecycle
-from .loading import default_source, folder_of, load_function
+from .loading import folder_of, load_function
 from .middleware import wrapped
 from .protection import (
     application_secret,
@@ -36,6 +39,7 @@ from .services.public import PublicFiles
 from .services.shared import Services, check_services
 from .services.usage import Ledger
 from .setting_up import set_up
+from .startup import folder_of_host, source_in
 from .visitors import open_to_network
 from .voice.streams import stream_key
 
@@ -45,22 +49,22 @@ def make_function(
     overrides: Mapping[str, object] | None,
     *,
     url_prefix: str = "",
-    beside: Path | None = None,
+    host: Flask | None = None,
     debug: bool = False,
-    is_asked_to_debug: bool = False,
 ) -> Function:
     """Load a function and make everything that lives as long as the app.
 
-    :param beside: the folder of the app that it is mounted in, if that is somebody else's.
+    :param host: the app that it is mounted in, if that is somebody else's.
     :param debug: make development the default environment.
-    :param is_asked_to_debug: Flask's debug flag is set, whether or not it counts in this server.
     :raises StartupError: the message says what is not usable, why, and what to do.
     """
-    embedded = beside is not None
-    module = load_function(source if source is not None else default_source(overrides, beside), beside)
+    embedded = host is not None
+    module = load_function(source_in(host, overrides) if source is None else source, folder_of_host(host))
     folder = folder_of(module)
     environ = process_environment(folder, embedded=embedded)
-    config = load_config(folder, overrides, environ=environ, debug=debug)
+    config = load_config(
+        folder, overrides, environ=environ, host=host.config if host is not None else None, debug=debug
+    )
     services = Services(config)
     registered = set_up(module, services, config)
     exports = read_exports(module, registered.routes, registered.used)
@@ -101,7 +105,7 @@ def make_function(
             *config.warnings(),
             *(() if embedded else overlooked(config)),
             *open_to_network(config),
-            *([] if debug else open_environment(config, is_asked_to_debug)),
+            *([] if debug else open_environment(config, host.debug if host else get_debug_flag())),
             *unguarded_warnings(guards, gated),
             *replay_warnings(guards.schemes, config),
             *gate_warnings,

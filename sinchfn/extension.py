@@ -56,18 +56,11 @@ class SinchFunctions:
 
         :raises StartupError: the function or a setting is not usable; the message says why and what to do.
         """
-        debug, beside = in_debug_mode(), Path(app.root_path)
-        ahead = settings_ahead(self._function, self._config, environ=os.environ, beside=beside, debug=debug).secrets()
+        debug = in_debug_mode()
+        ahead = settings_ahead(self._function, self._config, environ=os.environ, host=app, debug=debug).secrets()
         strike_out(ahead)
         with without_secrets(Redaction(ahead)):
-            function = make_function(
-                self._function,
-                self._config,
-                url_prefix=url_prefix or "",
-                beside=beside,
-                debug=debug,
-                is_asked_to_debug=app.debug,
-            )
+            function = make_function(self._function, self._config, url_prefix=url_prefix or "", host=app, debug=debug)
         strike_out(function.config.secrets())  # also out of what passes handlers that the function has added
         mount(app, function)
 

@@ -54,13 +54,15 @@ def load_function(function: str | Path | ModuleType, beside: Path | None = None)
     return _import_named(str(function), places)
 
 
-def default_source(overrides: Mapping[str, object] | None = None, beside: Path | None = None) -> str:
+def default_source(*settings: Mapping[str, object] | None, beside: Path | None = None) -> str:
     """Where the function is when nobody says: ``SINCHFN_FUNCTION``, else ``./function.py``.
 
+    :param settings: what goes before the environment, highest first.
     :param beside: as for :func:`load_function`. It is not for a path in the environment.
     """
-    if named := (overrides or {}).get("SINCHFN_FUNCTION"):
-        return str(named)
+    for given in settings:
+        if named := (given or {}).get("SINCHFN_FUNCTION"):
+            return str(named)
     named = os.environ.get("SINCHFN_FUNCTION")
     if named and beside is not None and Path(named).exists():
         return str(Path(named).absolute())

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import click
+from flask import Flask
 from flask.cli import ScriptInfo
 from flask.helpers import get_debug_flag
 
@@ -34,13 +35,25 @@ def settings_ahead(
     overrides: Mapping[str, object] | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    beside: Path | None = None,
+    host: Flask | None = None,
     debug: bool = False,
 ) -> FunctionConfig:
     """The settings of a function that is not loaded yet, as far as they can be read. Their faults are for later."""
-    folder = folder_ahead(default_source(overrides, beside) if source is None else source, beside)
+    folder = folder_ahead(source_in(host, overrides) if source is None else source, folder_of_host(host))
     environ = process_environment(folder) if environ is None else environ
-    return read_config(folder, overrides, environ=environ, debug=debug)[0]
+    return read_config(folder, overrides, environ=environ, host=host.config if host is not None else None, debug=debug)[
+        0
+    ]
+
+
+def source_in(host: Flask | None, overrides: Mapping[str, object] | None) -> str:
+    """Where the function is when nobody says, in an app of its own or in that of a host."""
+    return default_source(overrides, host.config if host is not None else None, beside=folder_of_host(host))
+
+
+def folder_of_host(host: Flask | None) -> Path | None:
+    """The folder of somebody else's app, which relative paths are relative to."""
+    return Path(host.root_path) if host is not None else None
 
 
 def folder_ahead(source: str | Path | ModuleType, beside: Path | None = None) -> Path:

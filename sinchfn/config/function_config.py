@@ -1,8 +1,9 @@
 """FunctionConfig: the settings and variables of one function, and where each came from.
 
-Read once, when the app is made. Precedence, highest first: the ``config=`` argument, the process environment, the
-``.env`` beside the function, the ``variables`` of its ``sinch.json``, the default. A variable that is set to an empty
-text counts as not set, so an unset secret never becomes an empty key.
+Read once, when the app is made. Precedence, highest first: the ``config=`` argument, the ``app.config`` of the app that
+a function is mounted in, the process environment, the ``.env`` beside the function, the ``variables`` of its
+``sinch.json``, the default. A variable that is set to an empty text counts as not set, so an unset secret never becomes
+an empty key. A secret may also be in a file that ``<VARIABLE>_FILE`` names, in any of these.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from typing import Any, ClassVar, overload
 
 from ..errors import Advised, ConfigError, did_you_mean
 from ..redaction import Redaction, is_secret, is_struck_out, masked_anyhow, secrets_within
+from .files import SUFFIX, readable_names, resolve_files
 from .settings import SETTINGS, Setting
 from .sources import Manifest, as_text, read_dotenv, read_manifest
-from .spelling import misspelt_secrets, unknown_names
+from .spelling import is_meant_for_us, misspelt_secrets, unknown_names
 
 #: Where a value can come from, highest first.
-CONFIG, ENVIRONMENT, DOTENV, MANIFEST, DEFAULT = ORIGINS = ("config=", "environment", ".env", "sinch.json", "default")
+ORIGINS = CONFIG, HOST, ENVIRONMENT, DOTENV, MANIFEST, DEFAULT = (
+    *("config=", "app.config", "environment"),
+    *(".env", "sinch.json", "default"),
+)
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -80,6 +85,8 @@ class FunctionConfig(Advised):
     env: Mapping[str, str] = field(default_factory=Variables)
     #: name -> where its value came from, one of ORIGINS but the last
     origins: Mapping[str, str] = field(default_factory=dict)
+    #: name -> the file that its value was read from
+    files: Mapping[str, Path] = field(default_factory=dict)
     #: the names that sinch.json lists under ``secrets``
     marked: frozenset[str] = frozenset()
     #: the names that ``.env`` or sinch.json have, also those without a value
@@ -159,7 +166,8 @@ class FunctionConfig(Advised):
         return None if value in (None, "off") else self.folder / value
 
     def origin(self, name: str) -> str:
-        """Where the value of a setting or variable came from: ``config=``, ``environment``, ``.env``, ``sinch.json``.
+        """Where the value of a setting or variable came from: ``config=``, ``app.config``, ``environment``, ``.env``,
+        ``sinch.json``. Of a value in a file: where the file is named.
 
         ``default`` if it is set nowhere, whether or not there is a default.
         """
@@ -167,7 +175,7 @@ class FunctionConfig(Advised):
 
     def place_of(self, name: str) -> str:
         """The same in words for a message: ``the environment``, ``.env``."""
-        return _place(self.origin(name))
+        return _place(self.origin(name), name if name in self.files else "")
 
     def is_secret(self, name: str) -> bool:
         """Whether a variable holds a secret.
@@ -204,16 +212,18 @@ def load_config(
     overrides: Mapping[str, object] | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    host: Mapping[str, object] | None = None,
     debug: bool = False,
 ) -> FunctionConfig:
     """Read every setting of the function in `folder`.
 
     :param overrides: the ``config=`` of :func:`sinchfn.create_app`: variable names to str, int or bool.
     :param environ: the process environment; default ``os.environ``.
+    :param host: the ``app.config`` of the app that the function is mounted in.
     :param debug: make ``development`` the default environment.
     :raises ConfigError: values that their variables do not take; the message names all of them.
     """
-    config, faults = read_config(folder, overrides, environ=environ, debug=debug)
+    config, faults = read_config(folder, overrides, environ=environ, host=host, debug=debug)
     if len(faults) > 1:
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise ConfigError(f"{len(faults)} things in the configuration cannot be used:{listed}")
@@ -227,20 +237,27 @@ def read_config(
     overrides: Mapping[str, object] | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    host: Mapping[str, object] | None = None,
     debug: bool = False,
 ) -> tuple[FunctionConfig, tuple[str, ...]]:
     """The same without an end: what is faulty is left out, and a sentence says so. No sentence holds a secret."""
     manifest = read_manifest(folder / "sinch.json")
     dotenv, dotenv_faults = read_dotenv(folder / ".env")
-    given, given_faults = _from_argument(overrides or {})
+    given, given_faults = _from_code(overrides or {}, CONFIG)
+    ours = {name: value for name, value in (host or {}).items() if is_meant_for_us(name)}
+    hosts, host_faults = _from_code(ours, HOST)
     sources = {
         MANIFEST: manifest.variables,
         DOTENV: dotenv,
         ENVIRONMENT: os.environ if environ is None else environ,
+        HOST: hosts,
         CONFIG: given,
     }
     env, origins = _merged(sources)
-    settings, faults = _read_settings(env, origins, debug)
+    declared = tuple(sorted({*manifest.variables, *manifest.secrets, *dotenv}))
+    ranks = {origin: rank for rank, origin in enumerate(ORIGINS)}
+    files, file_faults = resolve_files(env, origins, ranks, readable_names(declared, manifest.secrets), folder)
+    settings, faults = _read_settings(env, origins, files, debug)
     config = FunctionConfig(
         folder=folder,
         function_name=manifest.name or folder.name or "function",
@@ -249,14 +266,15 @@ def read_config(
         variables=Variables({name: env[name] for name in manifest.variables if name in env}),
         env=Variables(env),
         origins=origins,
+        files=files,
         marked=manifest.secrets,
-        declared=tuple(sorted({*manifest.variables, *manifest.secrets, *dotenv})),
+        declared=tuple(name for name in declared if name in env or name.removesuffix(SUFFIX) not in files),
         committed=_committed(manifest),
         misspelt=misspelt_secrets(env),
         odd_keys=manifest.warnings,
     )
-    redact = Redaction(config.secrets())
-    return config, tuple(map(redact, (*manifest.faults, *dotenv_faults, *given_faults, *faults)))
+    all_faults = (*manifest.faults, *dotenv_faults, *host_faults, *given_faults, *file_faults, *faults)
+    return config, tuple(map(Redaction(config.secrets()), all_faults))
 
 
 def _merged(sources: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -274,21 +292,23 @@ def _committed(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def _from_argument(overrides: Mapping[str, object]) -> tuple[dict[str, str], list[str]]:
+def _from_code(overrides: Mapping[str, object], origin: str) -> tuple[dict[str, str], list[str]]:
     if not isinstance(overrides, Mapping):
-        return {}, [f"config= is a {type(overrides).__name__}: it takes a dict of variable names and their values."]
+        return {}, [f"{origin} is a {type(overrides).__name__}: it takes a dict of variable names and their values."]
     named = {name: value for name, value in overrides.items() if isinstance(name, str)}
-    faults = [f"A name in config= is {name!r}: it takes a str." for name in overrides if name not in named]
+    faults = [f"A name in {origin} is {name!r}: it takes a str." for name in overrides if name not in named]
     given = {name: value for name, value in named.items() if value is not None}
     faults += [
-        f"{name} in config= is a {type(value).__name__}: it takes a str, an int or a bool."
+        f"{name} in {origin} is a {type(value).__name__}: it takes a str, an int or a bool."
         for name, value in given.items()
         if not isinstance(value, str | int)
     ]
     return {name: as_text(value) for name, value in given.items() if isinstance(value, str | int)}, faults
 
 
-def _read_settings(env: Mapping[str, str], origins: Mapping[str, str], debug: bool) -> tuple[dict[str, Any], list[str]]:
+def _read_settings(
+    env: Mapping[str, str], origins: Mapping[str, str], files: Mapping[str, Path], debug: bool
+) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     faults: list[str] = []
     for setting in SETTINGS:
@@ -298,7 +318,8 @@ def _read_settings(env: Mapping[str, str], origins: Mapping[str, str], debug: bo
             values[setting.name] = None if text is None else setting.parse(text)
         except ValueError as error:
             values[setting.name] = None if default is None else setting.parse(default)
-            faults.append(_fault(setting.name, str(text), origins[setting.name], error))
+            place = _place(origins[setting.name], setting.name if setting.name in files else "")
+            faults.append(_fault(setting.name, str(text), place, error))
     return values, faults
 
 
@@ -309,10 +330,15 @@ def default_of(setting: Setting, environment: str, debug: bool = False) -> str |
     return setting.development if setting.development and environment == "development" else setting.default
 
 
-def _fault(name: str, text: str, origin: str, error: ValueError) -> str:
+def _fault(name: str, text: str, place: str, error: ValueError) -> str:
     found = "has a value that cannot be used" if is_secret(name) else f"is {masked_anyhow(text)!r}"
-    return f"{name} {found} (in {_place(origin)}): {error}"
+    return f"{name} {found} (in {place}): {error}"
 
 
-def _place(origin: str) -> str:
-    return "the environment" if origin == ENVIRONMENT else origin
+def _place(origin: str, in_file: str = "") -> str:
+    """Where a value is, for a message.
+
+    :param in_file: the variable whose value is in a file.
+    """
+    place = "the environment" if origin == ENVIRONMENT else origin
+    return f"the file of {in_file}{SUFFIX} in {place}" if in_file else place

@@ -82,7 +82,7 @@ def make_listing(
     for setting in SETTINGS:
         value = config.env.get(setting.name) or default_of(setting, config.environment, debug)
         shown = MASK if value and config.is_secret(setting.name) else value and redact(masked_anyhow(value))
-        rows.append(Row(setting.name, shown, config.origin(setting.name), setting.meaning))
+        rows.append(Row(setting.name, shown, _origin_of(config, setting.name), setting.meaning))
     variables = [_variable(config, name, redact) for name in config.declared if name not in known]
     return Listing(config, (location, *rows), tuple(variables), (*warnings, *config.warnings()), tuple(faults))
 
@@ -91,7 +91,11 @@ def _variable(config: FunctionConfig, name: str, redact: Redaction) -> Row:
     value = config.env.get(name)
     if value is None:
         return Row(name, None, "not set")
-    return Row(name, MASK if config.is_secret(name) else redact(masked(value)), config.origin(name))
+    return Row(name, MASK if config.is_secret(name) else redact(masked(value)), _origin_of(config, name))
+
+
+def _origin_of(config: FunctionConfig, name: str) -> str:
+    return f"{config.origin(name)}, file" if name in config.files else config.origin(name)
 
 
 #: The head of the table.

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from ..errors import did_you_mean, near_miss
 from ..redaction import is_secret
+from .files import FROM_FILE, SUFFIX
 from .settings import LOCATION, SETTINGS
 
-_KNOWN = (*(setting.name for setting in SETTINGS), LOCATION)
+_SETTINGS = (*(setting.name for setting in SETTINGS), LOCATION)
+_KNOWN = (*_SETTINGS, *(name + SUFFIX for name in FROM_FILE))
 
 
 def unknown_names(env: Mapping[str, str], origins: Mapping[str, str] | None = None) -> list[str]:
@@ -25,6 +27,11 @@ def unknown_names(env: Mapping[str, str], origins: Mapping[str, str] | None = No
     return [sentence for sentence in sentences if sentence]
 
 
+def is_meant_for_us(name: str) -> bool:
+    """Return True for the name of a setting, or one that is so near that nobody else would have it."""
+    return name in _KNOWN or name.startswith("SINCHFN_") or _meant_by(name) is not None
+
+
 def misspelt_secrets(env: Iterable[str]) -> frozenset[str]:
     """The names that are a near miss of a setting that is a secret: what they hold, most likely, is that secret."""
     return frozenset(name for name in env if name not in _KNOWN and is_secret(_meant_by(name) or ""))
@@ -32,6 +39,9 @@ def misspelt_secrets(env: Iterable[str]) -> frozenset[str]:
 
 def _sentence(name: str, env: Mapping[str, str]) -> str | None:
     capitals = name.upper()
+    setting = capitals.removesuffix(SUFFIX)
+    if capitals not in _KNOWN and setting in _SETTINGS:
+        return f"{name} is set, but only secrets are read from a file: set {setting}."
     if capitals != name and capitals in _KNOWN:
         return f"{name} is set, but names are told apart by case: the setting is {capitals}."
     if capitals.startswith("SINCHFN_"):
