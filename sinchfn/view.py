@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flask import Flask, Response, send_file
-from werkzeug.exceptions import Forbidden, HTTPException, MethodNotAllowed, NotFound, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestedRangeNotSatisfiable
 
 from .address import public_base
 from .dispatch import run
@@ -56,8 +56,8 @@ class FunctionView:
         incoming = Incoming(flask_request(), path, self._limit)
         if self._visitors is not None and not self._is_left_to_host(incoming):
             refusal = self._visitors.refusal(incoming.request)
-            if refusal:
-                return error_response(Forbidden(refusal), incoming.request_id)
+            if refusal is not None:
+                return error_response(refusal, incoming.request_id)
         event = self._event(incoming)
         found = route(incoming.method, path, event, self.function.exports)
         if found is None or found.is_left:

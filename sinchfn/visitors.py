@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 from flask import Request
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 from werkzeug.sansio.utils import host_is_trusted
 
 from .config import FunctionConfig
@@ -25,6 +26,7 @@ _log = logging.getLogger("sinchfn")
 #: ``Sec-Fetch-Site`` of a page of our own, and of an address that was typed.
 OWN_SITE = ("same-origin", "none")
 
+NO_HOST = "The Host header is not the name of a host."
 FOREIGN_HOST = (
     "In development the Host header has to name this machine: call it as localhost, or set SINCHFN_PUBLIC_URL to the "
     "URL that is called, such as that of a tunnel."
@@ -47,32 +49,31 @@ class Visitors:
         self._names = frozenset(name.lower() for name in names if name)
         self._origins = frozenset(origins.split(",") if origins else ()) - {"*"}
 
-    def refusal(self, request: Request, *, is_handshake: bool = False) -> str:
-        """The reason to refuse this request, as its sender is told it; empty if there is none. The log says more.
+    def refusal(self, request: Request, *, is_handshake: bool = False) -> HTTPException | None:
+        """The error that this request is refused with, or None. The log says more than its sender is told.
 
         :param is_handshake: of a socket, which looks at the origin itself.
         """
-        if not self._is_own_host(request):
+        host: str | None = request.environ.get("HTTP_HOST")
+        if host is None:  # no browser's
+            return None
+        found = _HOST.fullmatch(host.lower())
+        if found is None:
+            return BadRequest(NO_HOST)
+        if not self._is_own_host(found[1].strip("[]").removesuffix("."), request):
             shown = brief(request.environ.get("HTTP_HOST", ""))
             _tell(request, f'its Host header is "{shown}". {FOREIGN_HOST}')
-            return FOREIGN_HOST
+            return Forbidden(FOREIGN_HOST)
         if not is_handshake and not self._is_own_page(request):
             page = brief(request.environ.get("HTTP_ORIGIN") or request.environ.get("HTTP_REFERER") or "another site")
             _tell(request, f"it comes from a page of {page}. {FOREIGN_PAGE}")
-            return FOREIGN_PAGE
-        return ""
+            return Forbidden(FOREIGN_PAGE)
+        return None
 
-    def _is_own_host(self, request: Request) -> bool:
-        host: str | None = request.environ.get("HTTP_HOST")
-        if host is None:  # no browser's
-            return True
-        found = _HOST.fullmatch(host.lower())
-        if found is None:
-            return False
-        name = found[1].strip("[]").removesuffix(".")
+    def _is_own_host(self, name: str, request: Request) -> bool:
         if name == "localhost" or name.endswith(".localhost") or name in self._names:
             return True
-        if request.trusted_hosts and host_is_trusted(host, request.trusted_hosts):
+        if request.trusted_hosts and host_is_trusted(request.environ["HTTP_HOST"], request.trusted_hosts):
             return True
         return _is_own_address(name, request.environ.get("SERVER_NAME", ""))
 

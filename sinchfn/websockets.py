@@ -126,7 +126,7 @@ class SocketView:
         environ = invocation.environ
         refuse_handshake(environ)
         if self._visitors is not None and (refusal := self._visitors.refusal(request, is_handshake=True)):
-            raise Forbidden(refusal)
+            raise refusal
         self._check_origin(environ)
         refuse_unstarted(self.function)
         if isinstance(token, TokenError) and self._socket.is_protected:
