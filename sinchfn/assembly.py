@@ -10,7 +10,7 @@ from flask import Flask
 from flask.helpers import get_debug_flag
 
 from .auth import Entries
-from .config import FunctionConfig, load_config
+from .config import DEFAULT, FunctionConfig, load_config
 from .controllers import SinchController
 from .environment import overlooked, process_environment
 from .errors import FunctionError
@@ -37,7 +37,7 @@ from .protection import (
 from .redaction import Redaction
 from .services.public import PublicFiles
 from .services.shared import Services, check_services
-from .services.usage import Ledger
+from .services.usage import Ledger, OutputLedger
 from .setting_up import set_up
 from .startup import folder_of_host, source_in
 from .visitors import open_to_network
@@ -150,8 +150,10 @@ def _plans(module: ModuleType, services: Services) -> dict[type[SinchController]
 
 
 def _ledger(config: FunctionConfig) -> Ledger | None:
+    if config["SINCHFN_USAGE"] == "-":
+        return OutputLedger()
     file = config.path("SINCHFN_USAGE")
-    return Ledger(file) if file else None
+    return Ledger(file, is_asked_for=config.origin("SINCHFN_USAGE") != DEFAULT) if file else None
 
 
 def _ledger_warnings(ledger: Ledger | None) -> list[str]:

@@ -113,8 +113,9 @@ def _record(invocation: Invocation) -> None:
         return
     record = _usage_of(invocation)
     invocation._complete(record)
-    if invocation.function.ledger is not None:
-        invocation.function.ledger.write(invocation.function.redact(record.to_json()))
+    ledger = invocation.function.ledger
+    if ledger is not None and (ledger.is_asked_for or not invocation.app.testing):
+        ledger.write(invocation.function.redact(record.to_json()))
     if usage_recorded.receivers:
         usage_recorded.send(invocation.app, invocation=invocation, record=record)
 

@@ -28,6 +28,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from .config.sources import read_dotenv, read_manifest
 from .errors import FunctionError, sentence_of
 
 _numbers = itertools.count(1)
@@ -286,11 +287,37 @@ def cause_of(error: BaseException, folder: Path | None) -> str:
     # The package's name is ours, the user knows only their files.
     sentence = re.sub(r"'\w+@\d+' \(unknown location\)", "this folder", sentence_of(error))
     sentence = re.sub(r"\w+@\d+\.", "", sentence)
+    hint = _where_it_is_set(error, folder)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_file_in(f.filename, folder)]
     if not frames:
-        return sentence
+        return f"{sentence}{hint}"
     last = frames[-1]
-    return f"{sentence}\n  at {last.filename}, line {last.lineno}, in {last.name}\n      {last.line or ''}".rstrip()
+    place = f"\n  at {last.filename}, line {last.lineno}, in {last.name}\n      {last.line or ''}".rstrip()
+    return f"{sentence}{place}{hint}"
+
+
+def _where_it_is_set(error: BaseException, folder: Path | None) -> str:
+    """What to write instead of ``os.environ["X"]``, when X is in a file of the function; else empty."""
+    seen: BaseException | None = error
+    while seen is not None and not _is_of_environ(seen):
+        seen = seen.__cause__ or seen.__context__
+    if seen is None or folder is None:
+        return ""
+    name = str(seen.args[0])
+    places = ((".env", read_dotenv(folder / ".env")[0]), ("sinch.json", read_manifest(folder / "sinch.json").variables))
+    found = next((place for place, variables in places if variables.get(name)), None)
+    if found is None:
+        return ""
+    return (
+        f"\n  {name} is set in {folder / found}, which is not part of os.environ: read it in a handler with "
+        f'context.config.require_variable("{name}"), or in setup(runtime) with '
+        f'runtime.config.require_variable("{name}").'
+    )
+
+
+def _is_of_environ(error: BaseException) -> bool:
+    last = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1:]
+    return isinstance(error, KeyError) and any(frame.f_globals.get("__name__") == "os" for frame in last)
 
 
 def _is_file_in(name: str | None, folder: Path | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import multiprocessing
@@ -19,7 +20,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from flask import Response, has_request_context
+from flask import Flask, Response, has_request_context
 from serving import (
     CALL_ID,
     ICE,
@@ -36,7 +37,7 @@ from serving import (
     write_function,
 )
 
-from sinchfn import Invocation, UsageRecord, create_app, signals
+from sinchfn import Invocation, SinchFunctions, UsageRecord, create_app, signals
 
 ALL_SIGNALS = ("before_request", "after_request", "handler_failed", "usage_recorded")
 
@@ -732,13 +733,66 @@ def test_no_record_is_lost_when_the_ledger_is_moved_away(tmp_path: Path) -> None
     with serving(tmp_path, "def hello(c, r): pass") as served:
         served.get("/hello")
         moved = served.ledger_file.rename(served.ledger_file.with_suffix(".1"))
-        sent, deadline = 1, time.monotonic() + 30
-        while not served.ledger_file.exists() and time.monotonic() < deadline:
-            served.get("/hello")
-            sent += 1
-            time.sleep(0.05)
-        assert served.ledger, "the ledger was not begun anew"
-        assert len(moved.read_text().splitlines()) + len(served.ledger) == sent
+        served.get("/hello")
+        assert (len(moved.read_text().splitlines()), len(served.ledger)) == (1, 1)
+
+
+def test_every_writer_notices_at_once_that_the_ledger_was_moved_away(tmp_path: Path) -> None:
+    """Several functions, or processes, write to one file. Whoever writes next begins the new one."""
+    config = {"SINCHFN_USAGE": str(tmp_path / "usage.jsonl"), "WEBHOOK_PROTECTION": "never"}
+    folders = [write_function(tmp_path / name, "def hello(c, r): ...") for name in ("a", "b")]
+    clients = [create_app(folder, config=config).test_client() for folder in folders]
+    for round_ in range(3):
+        for client in clients:
+            client.get("/hello")
+        written = (tmp_path / "usage.jsonl").read_text().splitlines()
+        assert [json.loads(line)["function"] for line in written] == ["a", "b"]
+        (tmp_path / "usage.jsonl").rename(tmp_path / f"usage.{round_}")
+
+
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_the_ledger_may_be_standard_output(
+    tmp_path: Path, environment: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {"SINCHFN_USAGE": "-", "SINCHFN_ENV": environment}
+    app = create_app(write_function(tmp_path, "def hello(c, r): print('hi')"), config=config)
+    for _ in range(2):
+        app.test_client().get("/hello")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[::2] == ["hi", "hi"]
+    assert [json.loads(line)["handler"] for line in lines[1::2]] == ["hello", "hello"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["function.py"]
+
+
+@pytest.mark.parametrize("stdout", [None, "closed"])
+def test_standard_output_that_cannot_be_written_fails_no_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stdout: str | None
+) -> None:
+    app = create_app(write_function(tmp_path, "def hello(c, r): return 'hi'"), config={"SINCHFN_USAGE": "-"})
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed if stdout else None)
+    assert app.test_client().get("/hello").text == "hi"
+    assert "The usage ledger on standard output cannot be written" in caplog.text
+    assert '"handler":"hello"' in caplog.text
+
+
+@pytest.mark.parametrize("embedded", [True, False])
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_app_under_test_keeps_no_ledger_unless_asked_to(tmp_path: Path, embedded: bool, asked: bool) -> None:
+    folder = write_function(tmp_path / "fn", "def hello(c, r): ...")
+    config = {"SINCHFN_USAGE": "data/usage.jsonl"} if asked else {}
+    if embedded:
+        app = Flask("host")
+        SinchFunctions(folder, config=config).init_app(app)
+    else:
+        app = create_app(folder, config=config)
+    app.config["TESTING"] = True  # as test suites do it: when the app is made
+    app.test_client().get("/hello")
+    assert (folder / "data").exists() == asked
+    app.config["TESTING"] = False
+    app.test_client().get("/hello")
+    assert (folder / "data" / "usage.jsonl").exists()
 
 
 def test_no_record_is_lost_when_the_folder_of_the_ledger_is_removed(tmp_path: Path) -> None:

@@ -517,6 +517,37 @@ BROKEN: dict[str, tuple[dict[str, str], list[str]]] = {
 }
 
 
+ENVIRON = {
+    "at import": "import os\nX = os.environ['ORDERS_URL']\n",
+    "in a module": "import helper\n",
+    "behind another error": (
+        "import os\ntry:\n    os.environ['ORDERS_URL']\nexcept KeyError:\n    raise RuntimeError('not set up')\n"
+    ),
+    "in setup": "import os\ndef setup(runtime): os.environ['ORDERS_URL']\n",
+}
+
+
+@pytest.mark.parametrize("source", ENVIRON.values(), ids=ENVIRON)
+@pytest.mark.parametrize("file", [".env", "sinch.json"])
+def test_a_variable_that_is_only_in_a_file_of_the_function_is_pointed_out(
+    make_function: MakeFunction, source: str, file: str
+):
+    text = "ORDERS_URL=http://orders" if file == ".env" else '{"variables": {"ORDERS_URL": "http://orders"}}'
+    files = {"function.py": source, "helper.py": "import os\nos.environ['ORDERS_URL']\n", file: text}
+    with pytest.raises(FunctionError) as caught:
+        create_app(make_function(files))
+    for word in ("ORDERS_URL", f"{file}, which is not part of os.environ", "context.config", "runtime.config"):
+        assert word in caught.value.message
+
+
+def test_nothing_is_said_of_files_where_the_variable_is_nowhere_or_the_key_is_anothers(make_function: MakeFunction):
+    for number, line in enumerate(["os.environ['ELSEWHERE']", "{}['ORDERS_URL']"]):
+        files = {"function.py": f"import os\n{line}\n", ".env": "ORDERS_URL=http://orders"}
+        with pytest.raises(FunctionError) as caught:
+            create_app(make_function(files, f"fn{number}"))
+        assert "os.environ:" not in caught.value.message
+
+
 @pytest.mark.parametrize(("files", "expected"), BROKEN.values(), ids=BROKEN)
 def test_what_cannot_be_loaded_says_where_and_why(make_function: MakeFunction, files: Any, expected: list[str]):
     folder = make_function({name: text.encode("utf-8", "surrogateescape") for name, text in files.items()})

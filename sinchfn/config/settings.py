@@ -121,7 +121,7 @@ def parse_voice_api(text: str) -> str:
         raise ValueError(f"it takes {regions}, or a URL such as https://calling.api.sinch.com.{near}") from None
 
 
-_LEDGER = "the path of a file, or off"
+_LEDGER = "the path of a file, or off, or - for standard output"
 _DATABASE = "the path of a SQLite file, such as data/function.db; for another database open a connection of your own"
 
 
@@ -242,7 +242,7 @@ SETTINGS = (
     Setting("SINCHFN_CACHE_URL", "where the cache lives", _cache_url, "sqlite:data/cache.db", "memory:"),
     Setting("SINCHFN_STORAGE_URL", "where stored files live", _storage_url, "file:storage"),
     Setting("SINCHFN_DATABASE", "the SQLite file behind context.database", _database, "data/function.db"),
-    Setting("SINCHFN_USAGE", "ledger of usage records, or off", _ledger, "data/usage.jsonl", "off"),
+    Setting("SINCHFN_USAGE", "ledger of usage records, - (standard output) or off", _ledger, "data/usage.jsonl", "off"),
     Setting("SINCHFN_MAX_BODY", "largest request body, in bytes", _bytes(1, 1 << 32), "1048576"),
     Setting("SINCHFN_SVAML", "what is done with faulty SVAML", _one_of("strict", "warn"), "warn", "strict"),
     Setting("SINCHFN_VOICE_ERROR_MESSAGE", "said to the caller when a voice handler fails"),

@@ -6,8 +6,8 @@ import errno
 import json
 import logging
 import os
+import sys
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from json.encoder import encode_basestring_ascii as _quote
@@ -16,9 +16,6 @@ from pathlib import Path
 from ..forks import Forkable, across_forks
 
 _log = logging.getLogger("sinchfn.usage")
-
-#: How often, in seconds, an open ledger looks whether its file was moved away (by logrotate, say).
-RECHECK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +77,16 @@ class Ledger(Forkable):
     written is said once, and again when the reason changes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_asked_for: bool = True) -> None:
+        """
+        :param is_asked_for: it is set, and not only kept by default: then a test keeps it too.
+        """
         self.path = path
+        self.is_asked_for = is_asked_for
         self._lock = threading.Lock()
         self._file: int | None = None
-        self._checked = 0.0
+        #: device and inode of that file
+        self._identity: tuple[int, int] | None = None
         self._torn = False
         self._failure: str | None = None
         across_forks(self)
@@ -102,7 +104,12 @@ class Ledger(Forkable):
         else:
             if self._failure is not None:
                 self._failure = None
-                _log.info("The usage ledger %s is written again.", self.path)
+                _log.info("The usage ledger %s is written again.", self.name)
+
+    @property
+    def name(self) -> str:
+        """The ledger as messages call it."""
+        return str(self.path)
 
     def _log_instead(self, line: str, failure: str) -> None:
         if failure != self._failure:
@@ -133,7 +140,7 @@ class Ledger(Forkable):
 
     def _explained(self, failure: str) -> str:
         return (
-            f"The usage ledger {self.path} cannot be written: {failure}. Its records are in the log instead. "
+            f"The usage ledger {self.name} cannot be written: {failure}. Its records are in the log instead. "
             "Point SINCHFN_USAGE elsewhere, or set it to off."
         )
 
@@ -147,22 +154,19 @@ class Ledger(Forkable):
             raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes fitted")
 
     def _open(self) -> int:
-        now = time.monotonic()
-        if self._file is not None and now - self._checked > RECHECK and self._was_moved(self._file):
+        if self._file is not None and self._was_moved():  # by logrotate, say
             self._close()
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            self._checked = now
+            self._identity = _identity_of(os.fstat(self._file))
         return self._file
 
-    def _was_moved(self, file: int) -> bool:
-        self._checked = time.monotonic()
+    def _was_moved(self) -> bool:
         try:
-            there = self.path.stat()
+            return _identity_of(self.path.stat()) != self._identity
         except FileNotFoundError:
             return True
-        return (there.st_ino, there.st_dev) != (os.fstat(file).st_ino, os.fstat(file).st_dev)
 
     def __del__(self) -> None:
         # A process may make many apps, one after the other: a test suite does.
@@ -172,3 +176,29 @@ class Ledger(Forkable):
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _identity_of(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
+
+
+class OutputLedger(Ledger):
+    """Writes records to standard output, as JSON lines, where the host of a container collects them."""
+
+    def __init__(self) -> None:
+        super().__init__(Path("-"))
+
+    @property
+    def name(self) -> str:
+        return "on standard output"
+
+    def problem(self) -> str | None:
+        """None: that it cannot be written is seen when it is."""
+        return None
+
+    def _append(self, line: bytes) -> None:
+        try:
+            sys.stdout.write(line.decode("ascii"))
+            sys.stdout.flush()
+        except (ValueError, AttributeError):  # it is closed, or there is none
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
