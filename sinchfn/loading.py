@@ -42,6 +42,11 @@ def load_function(function: str | Path | ModuleType, beside: Path | None = None)
     :raises FunctionError: it is missing or cannot be loaded; the message names file, cause and remedy.
     """
     if isinstance(function, ModuleType):
+        if getattr(function, "__file__", None) is None and hasattr(function, "__path__"):
+            raise FunctionError(
+                f'The module "{function.__name__}" is only a folder, {_folders_of(function)}, without an __init__.py. '
+                "Give the path of its function.py or of its folder."
+            )
         return function
     if not isinstance(function, str | Path):
         raise FunctionError(
@@ -62,7 +67,7 @@ def default_source(*settings: Mapping[str, object] | None, beside: Path | None =
     :param beside: as for :func:`load_function`. It is not for a path in the environment.
     """
     for given in settings:
-        if named := (given or {}).get("SINCHFN_FUNCTION"):
+        if isinstance(given, Mapping) and (named := given.get("SINCHFN_FUNCTION")):  # what it is is checked later
             return str(named)
     named = os.environ.get("SINCHFN_FUNCTION")
     if named and beside is not None and Path(named).exists():
@@ -128,12 +133,16 @@ def _import_named(name: str, places: Sequence[Path]) -> ModuleType:
     except BaseException as error:
         raise _load_error(name, error, None) from error
     if getattr(module, "__file__", None) is None:
-        found = " and ".join(map(str, getattr(module, "__path__", ()))) or "a module without a file"
+        found = _folders_of(module) or "a module without a file"
         raise FunctionError(
             f'The function "{name}" is neither a file or folder in {looked_at} nor a module with a file: Python finds '
             f"only {found}. Give the path of its function.py or of its folder."
         )
     return module
+
+
+def _folders_of(module: ModuleType) -> str:
+    return " and ".join(map(str, getattr(module, "__path__", ())))
 
 
 def _load_file(file: Path) -> ModuleType:

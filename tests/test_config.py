@@ -115,6 +115,14 @@ def test_a_value_in_config_may_be_a_number_or_a_bool(start: Callable[..., Flask]
     assert app.test_client().post("/show", data=b"x" * 11).status_code == 413
 
 
+@pytest.mark.parametrize("config", [["ADMIN_USER"], "ADMIN_USER=ann", 5])
+def test_config_that_is_no_dict_is_an_error(make_function: MakeFunction, monkeypatch: pytest.MonkeyPatch, config: Any):
+    monkeypatch.chdir(make_function(SHOW))
+    for start in (create_app, lambda **given: SinchFunctions(**given).init_app(Flask("host"))):
+        with pytest.raises(ConfigError, match="config= is a"):
+            start(config=config)
+
+
 @pytest.mark.parametrize("value", [b"bytes", ["a"], {"a": 1}, object()])
 def test_a_value_in_config_of_another_type_is_an_error_that_names_it(start: Callable[..., Flask], value: object):
     with pytest.raises(ConfigError, match="ADMIN_PASSWORD"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -797,5 +798,7 @@ def test_a_folder_that_python_could_import_is_never_taken_for_a_function(
     monkeypatch.syspath_prepend(str(project))
     with pytest.raises(FunctionError) as caught:
         status_in(project.parent / "elsewhere", function) if embedded else create_app(function)
+    with pytest.raises(FunctionError, match="is only a folder"):
+        create_app(importlib.import_module(function))
     assert str(project.parent / "elsewhere") in caught.value.message
     assert f"Python finds only {project / function.replace('.', '/')}" in caught.value.message
