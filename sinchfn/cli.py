@@ -262,7 +262,10 @@ class _RequestHandler(WSGIRequestHandler):
             super().log_request(code, size)
         elif LOGGED_KEY not in environ:
             status = int(code) if isinstance(code, int) else 0  # an HTTPStatus is one, and shows its name
-            level = logging.WARNING if status >= 400 else logging.INFO
+            is_odd = (
+                status >= 400 and urlsplit(self.path).path != "/favicon.ico"
+            )  # which browsers ask for by themselves
+            level = logging.WARNING if is_odd else logging.INFO
             fields = {"request_id": request_id_of(environ)}
             _log.log(
                 level,

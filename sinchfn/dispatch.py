@@ -72,11 +72,11 @@ def _refused(invocation: Invocation, error: HTTPException) -> Response:
     _strike_out(invocation, error)
     invocation._refuse(error.description)
     invocation._raise(error)
-    members: dict[str, Any] = {}
+    members: dict[str, object] = {}
     if isinstance(error, InvalidRequest) and error.fields:
         members["fields"] = struck_out(error.fields, partial(without_secrets, invocation))
     elif isinstance(error, UnhandledCallback):
-        members["handlers"] = error.handlers
+        members = invocation.function.told()
     return error_response(error, invocation.request_id, **members)
 
 

@@ -36,6 +36,9 @@ LARGE_BODY = 32 << 20
 
 Hook = Callable[["Invocation"], None]
 
+#: How the URL is listed that a Voice application has for all its callbacks.
+CALLBACK_ROW = Row("POST", "/", "voice callbacks (by event)")
+
 
 class PassedAnswers:
     """Texts of SVAML that passed the check without a remark: most functions give the same few answers all day."""
@@ -105,7 +108,14 @@ class Function:
     def listing(self) -> list[Row]:
         """Method, path and name of every handler, for the start-up log and the landing page."""
         rows = [row for export in self.exports for row in export.rows]
+        if self.exports.callbacks:
+            rows.insert(0, CALLBACK_ROW)
         return [*rows, *(Row("WS", socket.path, socket.name) for socket in self.sockets)]
+
+    def told(self) -> dict[str, object]:
+        """What a 404 tells of what there is."""
+        url = {"callbackUrl": f"POST {self.url_prefix or '/'}"} if self.exports.callbacks else {}
+        return {"handlers": self.exports.names, **url}
 
     @cached_property
     def _socket_paths(self) -> Map:
@@ -127,6 +137,7 @@ class Function:
         :param with_protection: say of each how it is protected, where that is asked for or expected.
         """
         words = {row: self.protection[export] for export in self.exports for row in export.rows if with_protection}
+        words[CALLBACK_ROW] = next((words[row] for row in words if row.name.endswith("(voice)")), "")
         shown = [row._replace(name=f"{row.name}, {words[row]}") if words.get(row) else row for row in self.listing()]
         rows = [(method, self.url_prefix + path, name) for method, path, name in shown]
         if not rows:

@@ -158,7 +158,7 @@ def _parse_unhandled(invocation: Invocation) -> None:
     # In the log without secrets, which are struck out before a text is cut.
     shown = unhandled_sentence(name, brief(function.redact(event)), brief(function.redact(path)), function)
     _log.warning("A voice callback found no handler (call %s): %s", brief(invocation.call_id or "unknown"), shown)
-    raise UnhandledCallback(unhandled_sentence(name, event[:64], path[:200], function), function.exports.names)
+    raise UnhandledCallback(unhandled_sentence(name, event[:64], path[:200], function))
 
 
 def _parse_conversation(invocation: Invocation) -> None:

@@ -34,6 +34,8 @@ ORDINARY = frozenset(("true", "false", "none", "null", "auto", "default", "enabl
 
 #: The longest part of a request in a log line or a usage record, in characters.
 MOST_OF_REQUEST = 200
+#: How much of the end of a longer one is kept.
+KEPT_END = 50
 #: The longest reason why a request was refused, in its log line: one of our sentences may quote several parts.
 MOST_OF_REASON = 500
 
@@ -155,10 +157,12 @@ def one_line(text: str) -> str:
 def brief(text: str, most: int = MOST_OF_REQUEST) -> str:
     """What a caller sent, for a log line or a record: escaped as by :func:`one_line`, and cut to `most` characters.
 
-    Strike secrets out first: half a secret is not found.
+    Its end is kept, where a path names its handler. Strike secrets out first: half a secret is not found.
     """
-    line = one_line(text[: most + 1])
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    if len(text) <= most and len(line := one_line(text)) <= most:
+        return line
+    end = one_line(text[-KEPT_END:])[-KEPT_END:]
+    return f"{one_line(text[:most])[: most - 1 - KEPT_END]}…{end}"
 
 
 def _bytes_of(text: str) -> bytes:

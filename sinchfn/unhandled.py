@@ -24,10 +24,6 @@ _MARK = re.compile(rb'"event"|"callid"|\\u')
 class UnhandledCallback(NotFound):
     """404: a voice callback for which the function has no handler."""
 
-    def __init__(self, sentence: str, handlers: list[str]) -> None:
-        super().__init__(sentence)
-        self.handlers = handlers
-
 
 def claimed_event(body: bytes) -> str:
     """Return the event that the body of a callback names, in lower case, without parsing it; empty if it names none."""

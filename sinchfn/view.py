@@ -208,7 +208,7 @@ class FunctionView:
             sentence = unhandled_sentence("", "", f"/{asked}", self.function)
         else:
             sentence = f"There is no handler for {incoming.method} {self._asked(incoming)}.{self._near_miss(incoming)}"
-        return error_response(NotFound(sentence), incoming.request_id, handlers=self.function.exports.names)
+        return error_response(NotFound(sentence), incoming.request_id, **self.function.told())
 
     def _awaits_event(self, incoming: Incoming) -> bool:
         """Whether this is a call of the one URL that serves all callbacks."""

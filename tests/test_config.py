@@ -355,6 +355,7 @@ def test_the_start_says_how_each_export_is_protected(make_function: MakeFunction
     block = next(r.getMessage() for r in caplog.records if "Detected functions" in r.getMessage())
     said = dict(line.split("→ ")[1].partition(", ")[::2] for line in block.splitlines() if "→" in line)
     assert said == {
+        "voice callbacks (by event)": "signature verified",
         "ice (voice)": "signature verified",
         "conversation_webhook": "not verified: CONVERSATION_WEBHOOK_SECRET is not set",
         "elevenlabs_init_webhook": "secret verified",

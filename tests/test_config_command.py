@@ -288,7 +288,9 @@ def test_the_routes_are_the_table_alone(make_function: MakeFunction, tmp_path: P
     folder = make_function({"function.py": source, ".env": "SINCHFN_CACHE=x\n"})
     for arguments in (["routes", str(folder)], ["routes", str(folder / "function.py")]):
         done = run(tmp_path, *arguments)
-        assert done.stdout == "  GET  /hello  → hello\n  POST /ice    → ice (voice)\n"
+        assert done.stdout == (
+            "  POST /       → voice callbacks (by event)\n  ANY  /hello  → hello\n  POST /ice    → ice (voice)\n"
+        )
         assert "Warning: SINCHFN_CACHE is set" in done.stderr
         assert "WARNING by itself" in done.stderr
         assert "{" not in done.stderr

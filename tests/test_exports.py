@@ -419,10 +419,11 @@ def test_the_start_up_log_lists_the_handlers_aligned_with_the_shortest_path(
     block = next(r.getMessage() for r in caplog.records if "Detected" in r.getMessage())
     assert block.splitlines() == [
         "Detected functions:",
+        "  POST /                      → voice callbacks (by event), not verified: WEBHOOK_PROTECTION is never",
         "  POST /webhook/conversation  → conversationWebhook, not verified: WEBHOOK_PROTECTION is never",
-        "  GET  /health                → health",
+        "  ANY  /health                → health",
         "  POST /ice                   → ice (voice), not verified: WEBHOOK_PROTECTION is never",
-        "  GET  /add                   → add",
-        "  GET  /                      → home",
+        "  ANY  /add                   → add",
+        "  ANY  /                      → home",
         "  Environment: production (the default)",
     ]

@@ -444,6 +444,12 @@ def test_dev_reloads_on_an_edit_shows_what_is_broken_and_recovers(tmp_path: Path
         assert f"Serving fn at http://127.0.0.1:{server.port}; loaded anew when a file changes" in server.log
         assert not re.search(r"development server|Running on|Restarting", server.log)
         assert server.request("POST", "/ice", encoded(ICE))[0] == 200, "signatures are not checked in development"
+        for path in ("/favicon.ico", "/favicon.ico?v=1", "/other.ico"):
+            assert server.request("GET", path)[0] == 404
+        until(lambda: "/other.ico 404" in server.log)
+        assert re.findall(r"(\w+) +GET (\S+) 404", server.log) == [
+            *(("INFO", "/favicon.ico"), ("INFO", "/favicon.ico?v=1"), ("WARNING", "/other.ico")),
+        ]
         write_function(folder, "def hello(c, r): return 'two'")
         until(says(200, "two"))
         write_function(folder, "def hello(c, r) return 'three'")

@@ -403,8 +403,9 @@ def test_the_landing_page_lists_the_handlers(make_app: MakeApp, call: Call):
     answer = call(app, "GET", "/", headers={"X-Request-ID": "id-1"})
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["X-Request-ID"] == "id-1"
-    for word in ("/users", "/webhook/conversation", "/ice", "ice (voice)"):
+    for word in ("/users", "/webhook/conversation", "/ice", "ice (voice)", "voice callbacks (by event)", "ANY"):
         assert word in answer.text
+    assert "GET" not in answer.text
     assert call(app, "HEAD", "/").data == b""
 
 

@@ -322,6 +322,14 @@ def test_a_near_miss_is_told_what_was_meant(full: Flask, call: Call, path: str, 
     assert meant in hint
 
 
+@pytest.mark.parametrize("prefix", ["", "/fn"])
+def test_a_404_names_the_callback_url(full: Flask, mounted: Flask, make_app: MakeApp, call: Call, prefix: str):
+    answer = call(mounted if prefix else full, "GET", f"{prefix}/nothing")
+    assert answer.json["callbackUrl"] == f"POST {prefix or '/'}"
+    without = make_app("def users(context, request): ...\n", "without voice")
+    assert "callbackUrl" not in call(without, "GET", "/nothing").json
+
+
 def test_a_function_without_handlers_says_so(make_app: MakeApp, call: Call):
     answer = call(make_app({"function.py": "x = 1\n", "public/a.txt": "a"}), "GET", "/users")
     assert answer.status == 404

@@ -472,6 +472,16 @@ class TestRepr:
         assert len(repr(IceRequest({"callid": "x" * 10_000}))) < 100
         assert repr(Destination({"type": "did", "endpoint": "+1"})) == "<Destination did>"
 
+    @pytest.mark.parametrize(("name", "kind"), CALLBACKS.items())
+    def test_its_text_has_the_event_and_the_call(self, name: str, kind: type[Any]) -> None:
+        assert f"{kind({'event': name, 'callid': '1ce0ffee-1'})}" == f"{name} 1ce0ffee-1"
+        assert f"{kind({'callid': '1ce0ffee-1'})}" == f"{name} 1ce0ffee-1"
+        assert str(kind({"event": name.upper(), "callId": "a\nb\ud800"})) == f"{name.upper()} a\\nb\\ud800"
+        assert str(kind({})) == name
+        assert len(str(kind({"event": "e" * 10_000, "callid": "x" * 10_000}))) < 150
+        record = logging.LogRecord("l", logging.INFO, "f", 1, "took %s", (kind({"callid": "1ce0ffee-1"}),), None)
+        assert record.getMessage() == f"took {name} 1ce0ffee-1"
+
     def test_the_class_itself_gives_the_descriptor(self) -> None:
         assert IceRequest.call_id.wire_name == "callid"
 

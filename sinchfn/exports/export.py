@@ -47,6 +47,10 @@ class Reads(StrEnum):
     AGENT_INIT = "agent-init"
 
 
+#: What is listed as the method of an endpoint that gets them all.
+ANY = "ANY"
+
+
 class Row(NamedTuple):
     """One line of the list of endpoints."""
 
@@ -110,7 +114,7 @@ class Export:
             return self.routes
         if self.kind is Kind.VOICE:
             return (Row("POST", self.path, f"{self.name} (voice)"),)
-        method = "POST" if self.kind is Kind.WEBHOOK else "GET"
+        method = "POST" if self.kind is Kind.WEBHOOK else ANY
         return tuple(Row(method, self.path, name) for name in self.names)
 
     @property

@@ -98,6 +98,11 @@ class CallbackRequest(WireObject):
     #: Of `callingerror`: the error in words.
     error_msg = Wire("errorMsg", fields.String())
 
+    def __str__(self) -> str:
+        """The event and the id of the call, for a log line: ``ice 1ce0ffee-...``."""
+        named = type(self).__name__.removesuffix("Request").lower()
+        return " ".join(repr(part[:64])[1:-1] for part in (self.event or named, self.call_id) if part)
+
 
 class IceRequest(CallbackRequest):
     """Incoming call: what shall happen to it? Answered with SVAML."""
