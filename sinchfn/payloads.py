@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, cast, overload
 
 from marshmallow import ValidationError, fields
 
@@ -126,6 +126,19 @@ class Word(fields.Field[Caseless]):
         if not isinstance(value, str):
             raise self.make_error("validator_failed")
         return Caseless(value)
+
+
+class Known(fields.Field[T]):
+    """A word of an enumeration whose values are documented: ``Known[Literal["busy", "free"]]()``.
+
+    It is read as a `Word` is: any value that comes is kept, and compared without case. For a type checker it has the
+    documented values, in their documented spelling, so that comparing with a misspelt one is an error.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> T:
+        if not isinstance(value, str):
+            raise self.make_error("validator_failed")
+        return cast("T", Caseless(value))
 
 
 class Whole(fields.Integer):
@@ -280,6 +293,7 @@ EXPECTED: Mapping[type[fields.Field[Any]], str] = MappingProxyType(
     {
         fields.String: "a string",
         Word: "a string",
+        Known: "a string",
         Whole: "an integer",
         Flag: "a boolean",
         Amount: "a finite number",

@@ -171,6 +171,7 @@ DOCUMENTED = [
 READS: dict[type[fields.Field[Any]], type] = {
     fields.String: str,
     payloads.Word: Caseless,
+    payloads.Known: Caseless,
     payloads.Whole: int,
     payloads.Flag: bool,
     payloads.Amount: Decimal,

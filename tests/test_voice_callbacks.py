@@ -10,13 +10,14 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sinchfn.payloads import EXPECTED, Caseless, KeyValue, KeyValues, Wire, WireObject
+from sinchfn.voice import callbacks
 from sinchfn.voice.callbacks import EVENTS as CALLBACKS
 from sinchfn.voice.callbacks import (
     AceRequest,
@@ -203,6 +204,31 @@ class TestSpelling:
         assert data == IceRequest(copy.deepcopy(raw))
         assert data != IceRequest({})
         assert data != 1
+
+
+def listed(name: str) -> set[str]:
+    found = json.loads((Path(__file__).parent / "data" / "voice-v1" / "enums.json").read_text())[name]
+    return set(found) if isinstance(found, list) else {word for words in found.values() for word in words}
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (callbacks.Event, ["event"]),
+        (callbacks.Domain, ["domain"]),
+        (callbacks.OriginationType, ["originationType"]),
+        (callbacks.MenuResultType, ["menuResult.type"]),
+        (callbacks.InputMethod, ["menuResult.inputMethod"]),
+        (callbacks.CallResult, ["result"]),
+        (callbacks.CallReason, ["dice.reason", "getCall.reason"]),
+        (callbacks.NotifyType, ["notify.type_known"]),
+        (callbacks.AmdStatus, ["amd.status"]),
+        (callbacks.AmdReason, ["amd.reason"]),
+        (callbacks.DestinationType, ["destination.type"]),
+    ],
+)
+def test_a_type_lists_every_value_that_is_documented(kind: Any, names: list[str]):
+    assert {word for name in names for word in listed(name)} <= set(get_args(kind))
 
 
 class TestWords:

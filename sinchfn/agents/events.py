@@ -10,11 +10,11 @@ import io
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from marshmallow import fields
 
-from ..payloads import Entries, Flag, Items, Part, Parts, Texts, Wire, WireObject, Word
+from ..payloads import Entries, Flag, Items, Known, Part, Parts, Texts, Wire, WireObject, Word
 from .audio import Text, open_audio, text_of
 from .fields import Epoch
 from .transcripts import Analysis, CallMetadata, ClientData, Turn
@@ -66,7 +66,7 @@ class PostCallTranscription(AgentEvent):
     """
 
     #: `initiated`, `in-progress`, `processing`, `done` or `failed`.
-    status = DataWire("status", Word())
+    status = DataWire("status", Known[Literal["initiated", "in-progress", "processing", "done", "failed"]]())
     #: Who said what, in order.
     transcript = DataWire("transcript", Parts(Turn))
     #: What is known of the call besides.
@@ -159,7 +159,7 @@ class CallInitiationFailure(AgentEvent):
     """An outgoing call did not come about."""
 
     #: `busy`, `no-answer` or `unknown`.
-    failure_reason = DataWire("failure_reason", Word())
+    failure_reason = DataWire("failure_reason", Known[Literal["busy", "no-answer", "unknown"]]())
     #: What the carrier said.
     metadata = DataWire("metadata", Part(FailureMetadata))
 

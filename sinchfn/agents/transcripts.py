@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from marshmallow import fields
 
-from ..payloads import Entries, Flag, Items, Number, Part, Parts, Whole, Wire, WireObject, Word
+from ..payloads import Entries, Flag, Items, Known, Number, Part, Parts, Whole, Wire, WireObject, Word
 from .fields import Epoch, Table
 
 
@@ -52,7 +54,7 @@ class Turn(WireObject):
     _shown = "role"
 
     #: `user` or `agent`.
-    role = Wire("role", Word())
+    role = Wire("role", Known[Literal["user", "agent"]]())
     #: What was said; `None` in a turn that only calls tools.
     message = Wire("message", fields.String())
     #: Seconds since the call began.
@@ -66,7 +68,7 @@ class Turn(WireObject):
     #: Of an interrupted turn: what would have been said.
     original_message = Wire("original_message", fields.String())
     #: `audio` or `text`.
-    source_medium = Wire("source_medium", Word())
+    source_medium = Wire("source_medium", Known[Literal["audio", "text"]]())
     #: Whether it was taken for a mere sound of listening.
     ignored_as_backchannel = Wire("ignored_as_backchannel", Flag())
     #: The model that was used in place of the agent's.
@@ -97,7 +99,7 @@ class PhoneCall(WireObject):
     #: `sip_trunking`, `twilio` or `exotel`.
     type = Wire("type", Word())
     #: `inbound` or `outbound`.
-    direction = Wire("direction", Word())
+    direction = Wire("direction", Known[Literal["inbound", "outbound"]]())
     #: Id of the imported number.
     phone_number_id = Wire("phone_number_id", fields.String())
     #: The agent's number.
@@ -205,7 +207,7 @@ class CriterionResult(WireObject):
     #: Id of the criterion.
     criteria_id = Wire("criteria_id", fields.String())
     #: `success`, `failure` or `unknown`.
-    result = Wire("result", Word())
+    result = Wire("result", Known[Literal["success", "failure", "unknown"]]())
     #: Why, in words.
     rationale = Wire("rationale", fields.String())
 
@@ -231,7 +233,7 @@ class Analysis(WireObject):
     _shown = "call_successful"
 
     #: `success`, `failure` or `unknown`.
-    call_successful = Wire("call_successful", Word())
+    call_successful = Wire("call_successful", Known[Literal["success", "failure", "unknown"]]())
     #: The call in a few sentences.
     transcript_summary = Wire("transcript_summary", fields.String())
     #: The call in a few words.

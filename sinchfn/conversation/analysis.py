@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from marshmallow import fields
 
-from ..payloads import Number, Part, Parts, Texts, Wire, WireObject, Word
+from ..payloads import Known, Number, Part, Parts, Texts, Wire, WireObject
 
 
 class Sentiment(WireObject):
@@ -13,7 +15,7 @@ class Sentiment(WireObject):
     _shown = "sentiment"
 
     #: `POSITIVE`, `NEGATIVE`, `NEUTRAL`.
-    sentiment = Wire("sentiment", Word())
+    sentiment = Wire("sentiment", Known[Literal["POSITIVE", "NEGATIVE", "NEUTRAL"]]())
     #: 0 to 1.
     score = Wire("score", Number())
 
@@ -127,7 +129,7 @@ class OffensiveAnalysisResult(WireObject):
     #: The picture that was looked at.
     url = Wire("url", fields.String())
     #: `SAFE` or `UNSAFE`.
-    evaluation = Wire("evaluation", Word())
+    evaluation = Wire("evaluation", Known[Literal["SAFE", "UNSAFE"]]())
     #: 0 to 1.
     score = Wire("score", Number())
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from marshmallow import fields
 
-from ..payloads import Entries, Flag, Instant, Part, Wire, WireObject, Word
-from .identities import ChannelIdentity
+from ..payloads import Entries, Flag, Instant, Known, Part, Wire, WireObject, Word
+from .identities import ChannelIdentity, Direction, ProcessingMode
 
 
 class CommentEvent(WireObject):
@@ -18,7 +20,7 @@ class CommentEvent(WireObject):
     #: What it says.
     text = Wire("text", fields.String())
     #: `FEED` or `LIVE`.
-    comment_type = Wire("comment_type", Word())
+    comment_type = Wire("comment_type", Known[Literal["FEED", "LIVE"]]())
     #: URL of the post.
     commented_on = Wire("commented_on", fields.String())
     #: Who commented.
@@ -93,7 +95,7 @@ class ReactionEvent(WireObject):
     #: The emoji.
     emoji = Wire("emoji", fields.String())
     #: `REACTION_ACTION_REACT` or `REACTION_ACTION_UNREACT`.
-    action = Wire("action", Word())
+    action = Wire("action", Known[Literal["REACTION_ACTION_REACT", "REACTION_ACTION_UNREACT"]]())
     #: Id of the message.
     message_id = Wire("message_id", fields.String())
     #: The channel's name of the reaction.
@@ -121,7 +123,7 @@ class InboundEvent(WireObject):
     #: Id of the event.
     id = Wire("id", fields.String())
     #: `TO_APP`.
-    direction = Wire("direction", Word())
+    direction = Wire("direction", Known[Direction]())
     #: Who did it, and on which channel.
     channel_identity = Wire("channel_identity", Part(ChannelIdentity))
     #: Id of the contact; empty in the processing mode DISPATCH.
@@ -131,7 +133,7 @@ class InboundEvent(WireObject):
     #: When the platform took it in, aware, in UTC.
     accept_time = Wire("accept_time", Instant())
     #: `CONVERSATION`, or `DISPATCH`: neither contact nor conversation is kept.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
     #: Something the contact does.
     contact_event = Wire("contact_event", Part(ContactEvent))
     #: Something that happens to a message.

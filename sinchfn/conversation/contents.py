@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from ..payloads import Amount, Flag, Instant, Number, Part, Parts, Whole, Wire, WireObject, Word
-from .identities import ChannelIdentity, Reason
+from ..payloads import Amount, Flag, Instant, Known, Number, Part, Parts, Whole, Wire, WireObject, Word
+from .identities import ChannelIdentity, Direction, ProcessingMode, Reason
 
 
 class TextMessage(WireObject):
@@ -196,7 +196,7 @@ class InboundMessage(WireObject):
     #: Id of the message.
     id = Wire("id", fields.String())
     #: `TO_APP`.
-    direction = Wire("direction", Word())
+    direction = Wire("direction", Known[Direction]())
     #: What was written.
     contact_message = Wire("contact_message", Part(ContactMessage))
     #: Who wrote, and on which channel.
@@ -212,7 +212,7 @@ class InboundMessage(WireObject):
     #: Your number or sender id that was written to. Not every channel has it.
     sender_id = Wire("sender_id", fields.String())
     #: `CONVERSATION`, or `DISPATCH`: neither contact nor conversation is kept.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
     #: Whether it was put in through the API instead of a channel.
     injected = Wire("injected", Flag())
 

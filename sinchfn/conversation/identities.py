@@ -5,9 +5,30 @@ In the processing mode DISPATCH the platform keeps neither contacts nor conversa
 
 from __future__ import annotations
 
+from typing import Literal
+
 from marshmallow import fields
 
-from ..payloads import Entries, Flag, Instant, Parts, Wire, WireObject, Word, Words
+from ..payloads import Entries, Flag, Instant, Known, Parts, Wire, WireObject, Word, Words
+
+#: What the documents list; a word is compared without case.
+ChannelName = Literal[
+    "SMS",
+    "WHATSAPP",
+    "RCS",
+    "MESSENGER",
+    "VIBERBM",
+    "MMS",
+    "INSTAGRAM",
+    "TELEGRAM",
+    "KAKAOTALK",
+    "KAKAOTALKCHAT",
+    "LINE",
+    "WECHAT",
+    "APPLEBC",
+]
+ProcessingMode = Literal["CONVERSATION", "DISPATCH"]
+Direction = Literal["TO_APP", "TO_CONTACT"]
 
 
 class ChannelIdentity(WireObject):
@@ -17,7 +38,7 @@ class ChannelIdentity(WireObject):
 
     #: `SMS`, `WHATSAPP`, `RCS`, `MESSENGER`, `VIBERBM`, `MMS`, `INSTAGRAM`, `TELEGRAM`, `KAKAOTALK`, `KAKAOTALKCHAT`,
     #: `LINE`, `WECHAT`, `APPLEBC`.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: A phone number (SMS often leaves out the `+`), or the channel's own id of a person.
     identity = Wire("identity", fields.String())
     #: Filled in only where identities belong to one app or page, as on MESSENGER and INSTAGRAM; else empty.
@@ -59,7 +80,7 @@ class Conversation(WireObject):
     #: Id of the contact.
     contact_id = Wire("contact_id", fields.String())
     #: The channel last used.
-    active_channel = Wire("active_channel", Word())
+    active_channel = Wire("active_channel", Known[ChannelName]())
     #: Whether it goes on.
     active = Wire("active", Flag())
     #: When the contact last wrote, aware, in UTC.

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from marshmallow import fields
 
-from ..payloads import Entries, Part, Parts, Texts, Wire, WireObject, Word, Words
+from ..payloads import Entries, Known, Part, Parts, Texts, Wire, WireObject, Word, Words
 from .analysis import AnalysisResults
 from .app_messages import AppMessage
-from .identities import ChannelIdentity, Contact, Conversation, Reason
+from .identities import ChannelIdentity, ChannelName, Contact, Conversation, ProcessingMode, Reason
+
+#: What the documents list; a word is compared without case.
+DeliveryStatus = Literal["QUEUED_ON_CHANNEL", "DELIVERED", "READ", "FAILED", "SWITCHING_CHANNEL"]
+CapabilityStatus = Literal["CAPABILITY_FULL", "CAPABILITY_PARTIAL", "NO_CAPABILITY", "CAPABILITY_UNKNOWN"]
+OptStatus = Literal[
+    "OPT_IN_SUCCEEDED",
+    "OPT_IN_FAILED",
+    "OPT_IN_STATUS_UNSPECIFIED",
+    "OPT_OUT_SUCCEEDED",
+    "OPT_OUT_FAILED",
+    "OPT_OUT_STATUS_UNSPECIFIED",
+]
 
 
 class MessageSubmit(WireObject):
@@ -28,7 +42,7 @@ class MessageSubmit(WireObject):
     #: What was given as `message_metadata` when it was sent.
     metadata = Wire("metadata", fields.String())
     #: `CONVERSATION` or `DISPATCH`.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
 
 
 class MessageDeliveryReport(WireObject):
@@ -41,7 +55,7 @@ class MessageDeliveryReport(WireObject):
     #: Id of the conversation; empty in the processing mode DISPATCH.
     conversation_id = Wire("conversation_id", fields.String())
     #: `QUEUED_ON_CHANNEL`, `DELIVERED`, `READ`, `FAILED`, `SWITCHING_CHANNEL`.
-    status = Wire("status", Word())
+    status = Wire("status", Known[DeliveryStatus]())
     #: Who it went to.
     channel_identity = Wire("channel_identity", Part(ChannelIdentity))
     #: Id of the contact; empty in the processing mode DISPATCH.
@@ -51,7 +65,7 @@ class MessageDeliveryReport(WireObject):
     #: What was given as `message_metadata` when it was sent.
     metadata = Wire("metadata", fields.String())
     #: `CONVERSATION` or `DISPATCH`.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
 
 
 class EventDeliveryReport(WireObject):
@@ -62,7 +76,7 @@ class EventDeliveryReport(WireObject):
     #: Id of the event.
     event_id = Wire("event_id", fields.String())
     #: As of a message.
-    status = Wire("status", Word())
+    status = Wire("status", Known[DeliveryStatus]())
     #: Who it went to.
     channel_identity = Wire("channel_identity", Part(ChannelIdentity))
     #: Id of the contact; empty in the processing mode DISPATCH.
@@ -72,7 +86,7 @@ class EventDeliveryReport(WireObject):
     #: What was given as metadata when it was sent.
     metadata = Wire("metadata", fields.String())
     #: `CONVERSATION` or `DISPATCH`.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
 
 
 class ConversationNotification(WireObject):
@@ -110,7 +124,7 @@ class DuplicatedIdentity(WireObject):
     _shown = "channel"
 
     #: The channel.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: The contacts.
     contact_ids = Wire("contact_ids", Texts())
     #: Undocumented: seen in one sample only.
@@ -138,11 +152,11 @@ class CapabilityNotification(WireObject):
     #: Id of the contact.
     contact_id = Wire("contact_id", fields.String())
     #: The channel.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: The number or id on it.
     identity = Wire("identity", fields.String())
     #: `CAPABILITY_FULL`, `CAPABILITY_PARTIAL`, `NO_CAPABILITY`, `CAPABILITY_UNKNOWN`.
-    capability_status = Wire("capability_status", Word())
+    capability_status = Wire("capability_status", Known[CapabilityStatus]())
     #: What the channel can do there.
     channel_capabilities = Wire("channel_capabilities", Words())
     #: Why it is not known.
@@ -168,15 +182,15 @@ class OptNotification(WireObject):
     #: Id of the contact; empty in the processing mode DISPATCH.
     contact_id = Wire("contact_id", fields.String())
     #: The channel.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: The number or id on it.
     identity = Wire("identity", fields.String())
     #: `OPT_IN_SUCCEEDED`, `OPT_IN_FAILED`, `OPT_IN_STATUS_UNSPECIFIED`, and the same with `OPT_OUT`.
-    status = Wire("status", Word())
+    status = Wire("status", Known[OptStatus]())
     #: Why it failed.
     error_details = Wire("error_details", Part(ErrorDetails))
     #: `CONVERSATION` or `DISPATCH`.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
 
 
 class ChannelChange(WireObject):
@@ -185,7 +199,7 @@ class ChannelChange(WireObject):
     _shown = "event_type"
 
     #: The channel.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: Such as `WHATS_APP_QUALITY_RATING_CHANGED`.
     event_type = Wire("event_type", Word())
     #: Such as `quality_rating`, as it came.
@@ -207,11 +221,11 @@ class UnsupportedCallback(WireObject):
     _shown = "id"
 
     #: The channel.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: What the channel sent: JSON in a string.
     payload = Wire("payload", fields.String())
     #: `CONVERSATION` or `DISPATCH`.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
     #: Id of the callback.
     id = Wire("id", fields.String())
     #: Id of the contact; empty in the processing mode DISPATCH.
@@ -232,7 +246,7 @@ class SmartConversation(WireObject):
     #: Who wrote: a plain string here, no object.
     channel_identity = Wire("channel_identity", fields.String())
     #: The channel.
-    channel = Wire("channel", Word())
+    channel = Wire("channel", Known[ChannelName]())
     #: Id of the message.
     message_id = Wire("message_id", fields.String())
     #: Id of the conversation.
@@ -259,7 +273,7 @@ class RecordNotification(WireObject):
     #: Why it was not stored.
     reason = Wire("reason", Part(Reason))
     #: `CONVERSATION` or `DISPATCH`.
-    processing_mode = Wire("processing_mode", Word())
+    processing_mode = Wire("processing_mode", Known[ProcessingMode]())
 
 
 class BatchStatusUpdate(WireObject):

@@ -7,12 +7,12 @@ there is nothing of the kind. They never fail, also not for something that is no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ..payloads import Caseless, WireObject
 from .contents import ContactMessage, InboundMessage, LocationMessage, MediaCardMessage, MediaMessage
 from .events import ConversationEvent
-from .identities import ChannelIdentity, Contact, Conversation
+from .identities import ChannelIdentity, ChannelName, Contact, Conversation
 from .notifications import ContactNotification, ConversationNotification
 from .triggers import parse_event
 
@@ -60,11 +60,11 @@ def get_conversation_id(event: EventLike) -> str | None:
     return _id(subject, "id" if isinstance(subject, Conversation) else "conversation_id")
 
 
-def get_channel(event: EventLike) -> Caseless | None:
+def get_channel(event: EventLike) -> ChannelName | None:
     """The channel that an event came on or is about, such as `SMS`; of a conversation, the one last used."""
     subject = _subject(_payload(event))
     found = _id(_identity(subject), "channel") or _id(subject, "channel") or _id(subject, "active_channel")
-    return None if found is None else Caseless(found)
+    return None if found is None else cast("ChannelName", Caseless(found))
 
 
 def get_identity(event: EventLike) -> str | None:

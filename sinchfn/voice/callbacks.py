@@ -2,16 +2,54 @@
 
 A callback is a read-only mapping over the JSON object that came, plus one snake_case attribute per known field. The
 fields are those of the Voice API v1 schema, and what its official SDKs are seen to parse beyond it.
+
+Where the documents list the values of a field, its type has them, so that a type checker finds ``== "retrun"``. What
+comes is never refused: at run time another word may be there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from marshmallow import fields
 
-from ..payloads import Amount, Flag, Instant, Items, Pairs, Part, Whole, Wire, WireObject, Word
+from ..payloads import Amount, Flag, Instant, Items, Known, Pairs, Part, Whole, Wire, WireObject
+
+#: What each enumeration holds, by the schema, the SDKs and the samples; a word is compared without case.
+Event = Literal["ice", "ace", "pie", "dice", "notify"]
+DestinationType = Literal["did", "number", "username", "sip", "conference", "email", "Did", "Number", "Username", "Sip"]
+Domain = Literal["pstn", "mxp", "PSTN", "MXP"]
+OriginationType = Literal["pstn", "mxp", "server", "sip", "PSTN", "MXP"]
+AmdStatus = Literal["machine", "human", "notsure", "hangup", "inprogress"]
+AmdReason = Literal["longgreeting", "initialsilence", "beep", "greeting", "n/a"]
+MenuResultType = Literal["return", "sequence", "timeout", "hangup", "invalidinput", "error"]
+InputMethod = Literal["dtmf", "voice"]
+CallResult = Literal["ANSWERED", "BUSY", "NOANSWER", "FAILED", "N/A"]
+CallReason = Literal[
+    "N/A",
+    "ESTABLISHED",
+    "OTHERPEERANSWERED",
+    "TIMEOUT",
+    "CALLERHANGUP",
+    "CALLEEHANGUP",
+    "BLOCKED",
+    "MANAGERHANGUP",
+    "NOCREDITPARTNER",
+    "CLIENTNETWORK",
+    "CONGESTION",
+    "GENERALERROR",
+    "CANCEL",
+    "USERNOTFOUND",
+    "CALLBACKERROR",
+    "BUSY",
+    "NOANSWER",
+    "INVALIDSVAMLACTION",
+]
+NotifyType = Literal[
+    "recording_finished", "recording_available", "transcription_available", "amd", "amd_beep", "callingerror"
+]
 
 
 class Price(WireObject):
@@ -31,7 +69,7 @@ class Destination(WireObject):
     _shown = "type"
 
     #: `did`, `number`, `username`, `sip`; also seen: `conference`, `email`.
-    type = Wire("type", Word())
+    type = Wire("type", Known[DestinationType]())
     #: Phone number (DICE often leaves out the `+`), user name, SIP address or conference id.
     endpoint = Wire("endpoint", fields.String())
 
@@ -42,9 +80,9 @@ class AmdResult(WireObject):
     _shown = "status"
 
     #: `machine`, `human`, `notsure`, `hangup`; asynchronous detection also `inprogress`.
-    status = Wire("status", Word())
+    status = Wire("status", Known[AmdStatus]())
     #: `longgreeting`, `initialsilence`, `beep`, `n/a`; one SDK adds `greeting`.
-    reason = Wire("reason", Word())
+    reason = Wire("reason", Known[AmdReason]())
     #: Length of what was listened to. The sources disagree on the unit: samples look like seconds.
     duration = Wire("duration", Whole())
 
@@ -57,11 +95,11 @@ class MenuResult(WireObject):
     #: Id of the menu; for keys pressed in a conference, id of the conference.
     menu_id = Wire("menuId", fields.String())
     #: `return`, `sequence`, `timeout`, `hangup`, `invalidinput`, `error`.
-    type = Wire("type", Word())
+    type = Wire("type", Known[MenuResultType]())
     #: The `x` of `return(x)`, or the digits or text of a `sequence`; for the other types undocumented, mostly empty.
     value = Wire("value", fields.String())
     #: `dtmf` or `voice`.
-    input_method = Wire("inputMethod", Word())
+    input_method = Wire("inputMethod", Known[InputMethod]())
     #: Undocumented; an empty array in the samples.
     add_to_context = Wire("addToContext", Items())
 
@@ -72,7 +110,7 @@ class CallbackRequest(WireObject):
     _shown = "call_id"
 
     #: `ice`, `ace`, `pie`, `dice` or `notify`.
-    event = Wire("event", Word())
+    event = Wire("event", Known[Event]())
     #: Opaque id of the call; a UUID today, other forms before. On the wire `callid` or `callId`.
     call_id = Wire("callid", fields.String())
     #: Id of the conference, while the call is in one.
@@ -116,9 +154,9 @@ class IceRequest(CallbackRequest):
     #: What was dialled.
     to = Wire("to", Part(Destination))
     #: `pstn` or `mxp` (in-app). Known defect: `pstn` for calls to a conference, where `to.type` is right.
-    domain = Wire("domain", Word())
+    domain = Wire("domain", Known[Domain]())
     #: `pstn` or `mxp`; also seen: `server`, `sip`.
-    origination_type = Wire("originationType", Word())
+    origination_type = Wire("originationType", Known[OriginationType]())
     #: Seconds; 0 in the only sample.
     duration = Wire("duration", Whole())
     #: The number that redirected the call; empty when none did.
@@ -149,9 +187,9 @@ class DiceRequest(CallbackRequest):
 
     #: Why: `CALLERHANGUP`, `CALLEEHANGUP`, `MANAGERHANGUP`, `TIMEOUT`, `NOCREDITPARTNER`, `GENERALERROR`, ...;
     #: `CALLBACKERROR` means that the platform could not use this function's answer.
-    reason = Wire("reason", Word())
+    reason = Wire("reason", Known[CallReason]())
     #: `ANSWERED`, `BUSY`, `NOANSWER`, `FAILED`, `N/A`.
-    result = Wire("result", Word())
+    result = Wire("result", Known[CallResult]())
     #: Price of the whole call.
     debit = Wire("debit", Part(Price))
     #: Price per minute.
@@ -170,7 +208,7 @@ class NotifyRequest(CallbackRequest):
     """Something happened beside the call. The answer is dropped. It carries no timestamp and no application key."""
 
     #: `recording_finished`, `recording_available`, `transcription_available`, `amd`, `amd_beep`, `callingerror`, ...
-    type = Wire("type", Word())
+    type = Wire("type", Known[NotifyType]())
     #: Where the recording or transcription was stored: a URL such as `azure://...`.
     destination = Wire("destination", fields.String())
     #: Of `amd` and `amd_beep`: what answering machine detection found.

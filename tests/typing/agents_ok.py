@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, assert_type
+from typing import Any, Literal, assert_type
 
 from sinchfn.agents import (
     METHODS,
@@ -45,7 +45,7 @@ def common(event: AgentEvent) -> None:
 
 
 def transcription(event: PostCallTranscription) -> None:
-    assert_type(event.status, Caseless | None)
+    assert_type(event.status, Literal["initiated", "in-progress", "processing", "done", "failed"] | None)
     assert_type(event.transcript, tuple[Turn, ...] | None)
     assert_type(event.metadata, CallMetadata | None)
     assert_type(event.analysis, Analysis | None)
@@ -53,7 +53,7 @@ def transcription(event: PostCallTranscription) -> None:
     assert_type(event.has_audio, bool | None)
     assert_type(event.tag_ids, tuple[str, ...] | None)
     for turn in event.transcript or ():
-        assert_type(turn.role, Caseless | None)
+        assert_type(turn.role, Literal["user", "agent"] | None)
         assert_type(turn.message, str | None)
         assert_type(turn.time_in_call_secs, int | None)
         assert_type(turn.tool_calls, tuple[ToolCall, ...] | None)
@@ -76,7 +76,7 @@ def audio(event: PostCallAudio, storage: Storage) -> None:
 
 
 def failure(event: CallInitiationFailure) -> None:
-    assert_type(event.failure_reason, Caseless | None)
+    assert_type(event.failure_reason, Literal["busy", "no-answer", "unknown"] | None)
     assert_type(event.metadata, FailureMetadata | None)
     if event.metadata is not None:
         assert_type(event.metadata.body, dict[str, Any] | None)

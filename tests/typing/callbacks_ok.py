@@ -6,24 +6,28 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, assert_type
 
-from sinchfn.payloads import Caseless, KeyValue, KeyValues
+from sinchfn.payloads import KeyValue, KeyValues
 from sinchfn.voice.callbacks import (
     EVENTS,
     AceRequest,
     AmdResult,
     CallbackRequest,
+    CallResult,
     Destination,
+    DestinationType,
     DiceRequest,
+    Event,
     IceRequest,
     MenuResult,
     NotifyRequest,
+    NotifyType,
     PieRequest,
     Price,
 )
 
 
 def common(data: CallbackRequest) -> None:
-    assert_type(data.event, Caseless | None)
+    assert_type(data.event, Event | None)
     assert_type(data.call_id, str | None)
     assert_type(data.conference_id, str | None)
     assert_type(data.version, int | None)
@@ -45,7 +49,7 @@ def ice(data: IceRequest) -> None:
     assert_type(data.call_headers, KeyValues | None)
     if data.to is not None:
         assert_type(data.to.endpoint, str | None)
-        assert_type(data.to.type, Caseless | None)
+        assert_type(data.to.type, DestinationType | None)
     if data.user_rate is not None:
         assert_type(data.user_rate.amount, Decimal | None)
         assert_type(data.user_rate.currency_id, str | None)
@@ -67,8 +71,8 @@ def others(ace: AceRequest, pie: PieRequest, dice: DiceRequest, notify: NotifyRe
     assert_type(dice.debit, Price | None)
     assert_type(dice.from_, str | None)
     assert_type(dice.duration, int | None)
-    assert_type(dice.result, Caseless | None)
-    assert_type(notify.type, Caseless | None)
+    assert_type(dice.result, CallResult | None)
+    assert_type(notify.type, NotifyType | None)
     assert_type(notify.amd, AmdResult | None)
     if pie.menu_result is not None:
         assert_type(pie.menu_result.value, str | None)

@@ -51,6 +51,8 @@ from sinchfn.conversation import (
     reply,
     text_reply,
 )
+from sinchfn.conversation.identities import ChannelName
+from sinchfn.conversation.notifications import DeliveryStatus
 from sinchfn.payloads import Caseless, WireObject
 
 
@@ -64,7 +66,7 @@ def common(event: ConversationEvent, body: Mapping[str, Any]) -> None:
     assert_type(event["app_id"], Any)
     assert_type(event.raw, dict[str, Any])
     if isinstance(event, MessageDeliveryEvent) and event.message_delivery_report:
-        assert_type(event.message_delivery_report.status, Caseless | None)
+        assert_type(event.message_delivery_report.status, DeliveryStatus | None)
 
 
 def message(event: MessageInboundEvent) -> None:
@@ -102,7 +104,7 @@ def reading(event: ConversationEvent | dict[str, Any]) -> None:
         assert_type(text, str | None)
     assert_type(get_identity(event), str | None)
     assert_type(get_to(event), str | None)
-    assert_type(get_channel(event), Caseless | None)
+    assert_type(get_channel(event), ChannelName | None)
     assert_type(get_media(event), MediaMessage | MediaCardMessage | None)
     assert_type(get_location(event), LocationMessage | None)
     for answer in (is_text_message(event), is_media_message(event), is_postback(event)):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import assert_type
+from typing import Literal, assert_type
 
 from sinchfn import AceSvamlBuilder, DiceRequest, IceRequest, create_ice_builder, create_menu
 from sinchfn.errors import VoiceApiError
-from sinchfn.payloads import Caseless
 from sinchfn.services.clients import Clients
 from sinchfn.voice.client import CallDetails, Callout, CalloutDestination, Conference, Participant, VoiceClient
 
@@ -41,7 +40,7 @@ def callbacks(ice: IceRequest, dice: DiceRequest) -> None:
 
 
 def answers(call: CallDetails, conference: Conference, error: VoiceApiError) -> None:
-    assert_type(call.status, Caseless | None)
+    assert_type(call.status, Literal["ONGOING", "FINAL"] | None)
     assert_type(call.timestamp, datetime | None)
     assert_type(call.duration, int | None)
     if call.debit is not None:

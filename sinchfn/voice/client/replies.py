@@ -7,11 +7,12 @@ field; what is absent or of the wrong type reads as `None`.
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Literal
 
 from marshmallow import fields
 
-from ...payloads import Flag, Instant, Items, Part, Whole, Wire, WireObject, Word
-from ..callbacks import Destination, Price
+from ...payloads import Flag, Instant, Items, Known, Part, Whole, Wire, WireObject
+from ..callbacks import CallReason, CallResult, Destination, Domain, Price
 
 
 class Callout(WireObject):
@@ -33,18 +34,18 @@ class CallDetails(WireObject):
     #: Who was called.
     to = Wire("to", Part(Destination))
     #: `pstn`.
-    domain = Wire("domain", Word())
+    domain = Wire("domain", Known[Domain]())
     #: Id of the call.
     call_id = Wire("callId", fields.String())
     #: Seconds.
     duration = Wire("duration", Whole())
     #: `ONGOING` or `FINAL`.
-    status = Wire("status", Word())
+    status = Wire("status", Known[Literal["ONGOING", "FINAL"]]())
     #: `ANSWERED`, `BUSY`, `NOANSWER`, `FAILED`, `N/A`.
-    result = Wire("result", Word())
+    result = Wire("result", Known[CallResult]())
     #: Why it ended: `CALLERHANGUP`, `CALLEEHANGUP`, `MANAGERHANGUP`, `TIMEOUT`, `GENERALERROR`, `N/A`, ...;
     #: `INVALIDSVAMLACTION` means that the platform could not use the SVAML it was given.
-    reason = Wire("reason", Word())
+    reason = Wire("reason", Known[CallReason]())
     #: When, aware, in UTC. The samples have no zone designator: UTC is taken, as in the callbacks.
     timestamp = Wire("timestamp", Instant())
     #: The text given when the call was made.
