@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,11 +23,12 @@ from .environment import loaded_secrets
 from .extension import mount
 from .gates import Gates
 from .outside import shell_names
-from .redaction import Redaction
 from .requests import request_id_of
 from .responses import error_response
-from .services.logs import set_up_logging
+from .services.logs import owned_by, set_up_logging
 from .startup import in_debug_mode, settings_ahead, without_secrets
+
+_log = logging.getLogger("sinchfn")
 
 
 def create_app(function: str | Path | ModuleType | None = None, *, config: Mapping[str, object] | None = None) -> Flask:
@@ -52,10 +54,13 @@ def build_app(
     :param debug: make development the default environment; default: only in ``flask --debug``.
     """
     debug = in_debug_mode() if debug is None else debug
-    redact = begin_log(settings_ahead(function, config, debug=debug))
-    with without_secrets(redact):
+    ahead = settings_ahead(function, config, debug=debug)
+    redact = ahead.redact.also(loaded_secrets())
+    begin_log(ahead)
+    with without_secrets(redact), owned_by(redact):
         made = make_function(function, config, debug=debug)
-    begin_log(made.config)  # once more: what the function has set up by itself has handlers of its own
+    # Once more: what the function has set up by itself has handlers of its own.
+    doubt = begin_log(made.config)
     folder = made.config.folder
     app = FunctionApp("sinchfn", root_path=str(folder), instance_path=str(folder / "instance"), static_folder=None)
     hops = made.config["SINCHFN_TRUSTED_PROXIES"]
@@ -64,16 +69,17 @@ def build_app(
         app.wsgi_app = proxy_fix(app.wsgi_app, hops, with_address=own)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _json_error)
     app.shell_context_processor(partial(shell_names, app))
-    mount(app, made)
+    with owned_by(made.redact):
+        mount(app, made)
+        if doubt is not None:
+            _log.info("%s", doubt, extra={"is_start": True})
     app.gates = Gates(made, "sinchfn")
     return app
 
 
-def begin_log(config: FunctionConfig) -> Redaction:
-    """Set up the log of this process as the settings say; what strikes their secrets out of anything else."""
-    secrets = [*config.secrets(), *loaded_secrets()]
-    set_up_logging(config["SINCHFN_LOG_FORMAT"], config["SINCHFN_LOG_LEVEL"], secrets)
-    return Redaction(secrets)
+def begin_log(config: FunctionConfig) -> str | None:
+    """Set up the log of this process as the settings say; a sentence if they do not hold for all lines."""
+    return set_up_logging(config["SINCHFN_LOG_FORMAT"], config["SINCHFN_LOG_LEVEL"])
 
 
 class FunctionApp(Flask):

@@ -12,7 +12,7 @@ from flask.helpers import get_debug_flag
 from .auth import Entries
 from .config import DEFAULT, FunctionConfig, load_config
 from .controllers import SinchController
-from .environment import overlooked, process_environment
+from .environment import loaded_secrets, overlooked, process_environment
 from .errors import FunctionError
 from .exports import Exports, controllers_of, read_exports
 from .function import Function
@@ -34,7 +34,6 @@ from .protection import (
     replay_warnings,
     unguarded_warnings,
 )
-from .redaction import Redaction
 from .services.public import PublicFiles
 from .services.shared import Services, check_services
 from .services.usage import Ledger, OutputLedger
@@ -84,7 +83,7 @@ def make_function(
         config=config,
         exports=exports,
         basic=basic,
-        redact=Redaction(config.secrets()),
+        redact=config.redact.also(loaded_secrets()),
         hooks=HOOKS,
         gated=gated,
         schemes=guards.schemes,

@@ -33,9 +33,9 @@ from .jsontext import loads
 from .lifecycle import AT_EXIT, start_all, stop_all
 from .loading import default_source, load_function
 from .protection import MAKE
-from .redaction import Redaction, brief, one_line, without_token
+from .redaction import brief, one_line, without_token
 from .requests import request_id_of
-from .services.logs import set_up_logging
+from .services.logs import owned_by, set_up_logging
 from .services.shared import check_services
 from .signatures import VARIABLES, ApplicationScheme, scheme_at
 from .startup import folder_ahead, in_debug_mode, settings_ahead, without_secrets
@@ -86,15 +86,13 @@ def routes(function: str | None) -> None:
     source = function or default_source()
     debug = in_debug_mode()
     config = settings_ahead(source, debug=debug)
-    secrets = config.secrets()
-    set_up_logging("text", max(config["SINCHFN_LOG_LEVEL"], logging.WARNING), secrets)
-    redact = Redaction(secrets)
-    with without_secrets(redact):
+    set_up_logging("text", max(config["SINCHFN_LOG_LEVEL"], logging.WARNING))
+    with without_secrets(config.redact), owned_by(config.redact):
         made = make_function(source, None, debug=debug)
     for line in made.table():
         click.echo(line)
     for warning in made.warnings:
-        click.secho(f"Warning: {redact(warning)}", err=True, fg="yellow")
+        click.secho(f"Warning: {config.redact(warning)}", err=True, fg="yellow")
 
 
 @main.command(with_appcontext=False)
@@ -128,7 +126,7 @@ def _services_checked(config: FunctionConfig) -> tuple[list[str], list[str]]:
     try:
         return check_services(config), []
     except StartupError as error:
-        return [], [Redaction(config.secrets())(str(error))]
+        return [], [config.redact(str(error))]
 
 
 def _show(listing: Listing) -> None:

@@ -113,7 +113,7 @@ def _aborted(invocation: Invocation, error: HTTPException) -> Response:
     invocation._abort(error.description)
     invocation._raise(error)
     if response.status_code >= 500:
-        invocation._fail(error)
+        invocation._fail(error, is_told=False)
     return (_spoken(invocation) if response.status_code >= 400 else None) or response
 
 

@@ -15,8 +15,7 @@ from .catchall import HostFirst, add_catch_all
 from .errors import FunctionError
 from .function import Function
 from .gates import Gates
-from .redaction import Redaction
-from .services.logs import strike_out
+from .services.logs import owned_by, strike_out
 from .startup import in_debug_mode, settings_ahead, without_secrets
 from .view import FunctionView
 from .views import RouteRules, view_function
@@ -57,12 +56,13 @@ class SinchFunctions:
         :raises StartupError: the function or a setting is not usable; the message says why and what to do.
         """
         debug = in_debug_mode()
-        ahead = settings_ahead(self._function, self._config, environ=os.environ, host=app, debug=debug).secrets()
-        strike_out(ahead)
-        with without_secrets(Redaction(ahead)):
+        ahead = settings_ahead(self._function, self._config, environ=os.environ, host=app, debug=debug).redact
+        strike_out()
+        with without_secrets(ahead), owned_by(ahead):
             function = make_function(self._function, self._config, url_prefix=url_prefix or "", host=app, debug=debug)
-        strike_out(function.config.secrets())  # also out of what passes handlers that the function has added
-        mount(app, function)
+        strike_out()  # also out of what passes handlers that the function has added
+        with owned_by(function.redact):
+            mount(app, function)
 
 
 def mount(app: Flask, function: Function) -> None:

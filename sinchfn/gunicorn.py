@@ -44,9 +44,9 @@ from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
 
 from .errors import StartupError
 from .lifecycle import close_all_sockets, start_all, stop_all
-from .redaction import Redaction, without_token
-from .services.logs import make_formatter
-from .services.logs.records import from_users_code
+from .redaction import without_token
+from .services.logs import make_formatter, redact
+from .services.logs.records import OWNERS, from_users_code
 from .startup import settings_ahead
 
 #: The settings, and the hooks, which are settings too.
@@ -198,7 +198,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
         super().setup(cfg)
         environ = {**os.environ, **cfg.env}  # gunicorn sets its raw_env only later
         config = settings_ahead(environ.get("SINCHFN_FUNCTION"), environ=environ)
-        redact = Redaction(config.secrets())
+        self._secrets = config.redact  # kept, so that they are struck out before a function is loaded
+        OWNERS.add(self._secrets)
         for log in (self.error_log, self.access_log):
             for handler in log.handlers:
                 if getattr(handler, "_gunicorn", False) and not isinstance(handler, SysLogHandler):
@@ -313,7 +314,7 @@ class _AccessFilter(logging.Filter):
         if isinstance(atoms, dict):
             atoms.update({name: without_token(atom) for name, atom in atoms.items() if isinstance(atom, str)})
             request_id = atoms["{x-request-id}o"]
-        record.sinchfn = {} if request_id == "-" else {"request_id": request_id}
+        record.sinchfn = {} if request_id == "-" else {"request_id": redact(str(request_id))}
         return True
 
 

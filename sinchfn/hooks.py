@@ -115,26 +115,27 @@ def _record(invocation: Invocation) -> None:
     invocation._complete(record)
     ledger = invocation.function.ledger
     if ledger is not None and (ledger.is_asked_for or not invocation.app.testing):
-        ledger.write(invocation.function.redact(record.to_json()))
+        ledger.write(record.to_json())
     if usage_recorded.receivers:
         usage_recorded.send(invocation.app, invocation=invocation, record=record)
 
 
 def _usage_of(invocation: Invocation) -> UsageRecord:
+    redact = invocation.function.redact  # of what the sender chose; the rest is ours, whatever the secrets are
     return UsageRecord(
         time=invocation.timestamp.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        request_id=invocation.request_id,
+        request_id=redact(invocation.request_id),
         function=invocation.function.name,
         handler=invocation.handler_name,
         kind=invocation.export.kind.value,
         method=brief(invocation.incoming.method),
-        path=brief(invocation.function.redact(invocation.incoming.called)),
+        path=brief(redact(invocation.incoming.called)),
         status=invocation.status,
         outcome=invocation.outcome,
         duration_ms=round(invocation.milliseconds, 3),
         request_bytes=invocation.request_bytes,
         response_bytes=invocation.response_bytes,
-        call_id=None if invocation.call_id is None else brief(invocation.call_id),
+        call_id=None if invocation.call_id is None else brief(redact(invocation.call_id)),
         stream=invocation.stream,
     )
 
@@ -157,24 +158,28 @@ def _log_line(invocation: Invocation) -> None:
     if usage is None or invocation._is_logged:
         return
     invocation._is_logged = True
-    level = _level_of(usage)
+    level = _level_of(usage, invocation._is_told)
     if not _request_log.isEnabledFor(level):
         return
-    message = f"{usage.method} {usage.path} {usage.status} {usage.duration_ms:.1f} ms{OUTCOMES.get(usage.outcome, '')}"
+    called, end = f"{usage.method} {usage.path}", OUTCOMES.get(usage.outcome, "")
     if invocation.refusal:  # escaped here, because the formatter of a host would not
-        message = f"{message}: {brief(invocation.function.redact(str(invocation.refusal)), MOST_OF_REASON)}"
+        end = f"{end}: {brief(invocation.function.redact(str(invocation.refusal)), MOST_OF_REASON)}"
+    # Failures of one kind have one message: their figures are fields.
+    has_failed = usage.status >= 500 or usage.outcome == "error"
+    message, args = ("%s%s", (called, end or ", failed")) if has_failed else ("%s %d%s", (called, usage.status, end))
     # A record made by hand: the logger would look for the calling frame, which costs more than all of this.
-    record = logging.getLogRecordFactory()(_request_log.name, level, __file__, 0, message, None, None)
+    record = logging.getLogRecordFactory()(_request_log.name, level, __file__, 0, message, args, None)
     record.as_json = usage.to_json().replace('"time":', '"started":', 1)  # the time of a line is when it is written
+    record.as_text = f"{called} {usage.status} {usage.duration_ms:.1f} ms{end}"
     record.sinchfn = request_fields(invocation)
     _request_log.handle(record)
     invocation.environ[LOGGED_KEY] = True
 
 
-def _level_of(usage: UsageRecord) -> int:
-    """A streamed answer may fail behind a status of 200. That a client leaves is nothing to be looked into."""
+def _level_of(usage: UsageRecord, is_told: bool) -> int:
+    """A failure is one ERROR: this line, unless its cause has a line of its own. That a client leaves is none."""
     if usage.status >= 500 or usage.outcome == "error":
-        return logging.ERROR
+        return logging.WARNING if is_told or usage.outcome == "refused" else logging.ERROR
     return logging.WARNING if usage.status >= 400 else logging.INFO
 
 

@@ -67,6 +67,7 @@ class Invocation(Advised):
         "_function",
         "_incoming",
         "_is_logged",
+        "_is_told",
         "_outcome",
         "_payload",
         "_refusal",
@@ -89,6 +90,7 @@ class Invocation(Advised):
         self._incoming = incoming
         self._timestamp = datetime.fromtimestamp(incoming.received, UTC)
         self._is_logged = False
+        self._is_told = False
         self._context: FunctionContext | None = None
         self._payload: Any = None
         self._route = route or Route(export)
@@ -284,10 +286,11 @@ class Invocation(Advised):
         """The handler ended it with an HTTP error of its own."""
         self._refusal = reason
 
-    def _fail(self, error: BaseException) -> None:
-        """The handler failed, or its streamed answer broke off."""
+    def _fail(self, error: BaseException, *, is_told: bool = True) -> None:
+        """The handler failed, or its streamed answer broke off; `is_told`: the log has a line about this error."""
         self._outcome = "error"
         self._error = error
+        self._is_told = is_told
 
     def _leave(self) -> None:
         """The client left before a streamed answer was through, or before a socket was closed."""

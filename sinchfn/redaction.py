@@ -8,6 +8,11 @@ It is struck out as it is, and as it is commonly written into another text: esca
 Base64 (also amid more of it, as in ``Authorization: Basic``), each of its lines by itself. What is *not* found: a part
 of a secret, a hash of it, one that is compressed, reversed, in other letters (``.upper()``), in hexadecimal, or broken
 up by something that wraps text (MIME's Base64, ``pprint`` of a long text with spaces).
+
+A short one is struck out where it stands by itself. What the manifest marks may be short, or a number, such as a PIN:
+it is not found within a longer word or number, amid more of it in Base64, or when it has one or two characters.
+
+Values are struck out, names are not: the name of a field stays, even if a secret has the same letters.
 """
 
 from __future__ import annotations
@@ -16,7 +21,8 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import cached_property, lru_cache
 from urllib.parse import quote, quote_plus, unquote
 
 #: A variable whose name has one of these words holds a secret.
@@ -26,6 +32,8 @@ SECRET_ENDINGS = ("_PASS", "_PWD")
 
 #: Shorter values are not struck out: every line would be full of holes, and anybody could guess them anyway.
 LEAST_SECRET = 4
+#: Of what the manifest marks, shorter values are not: they are a part of nearly every text.
+LEAST_MARKED = 3
 #: Shorter ones only where they stand by themselves, neither within a word nor within a number.
 LEAST_WITHIN = 8
 #: Values that are no secret whatever the name says: ``PASSWORD_LOGIN=true``, ``KEYRING=none``. Nor is a number of fewer
@@ -58,8 +66,13 @@ def is_secret(name: str) -> bool:
     return capitals.endswith(SECRET_ENDINGS) or any(word in capitals for word in SECRET_WORDS)
 
 
-def is_struck_out(value: str) -> bool:
-    """Whether a secret of this value is struck out at all."""
+def is_struck_out(value: str, is_marked: bool = False) -> bool:
+    """Whether a secret of this value is struck out at all.
+
+    :param is_marked: the manifest lists it under ``secrets``.
+    """
+    if is_marked:
+        return len(value) >= LEAST_MARKED
     if len(value) < LEAST_SECRET or value.lower() in ORDINARY:
         return False
     return len(value) >= LEAST_WITHIN or not value.isdecimal()
@@ -114,21 +127,30 @@ def _userinfo(rest: str) -> str:
 
 
 class Redaction:
-    """Strikes the values of secrets out of a text."""
+    """Strikes the values of secrets out of a text.
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._anywhere: tuple[str, ...] = ()
-        self._alone: tuple[tuple[str, re.Pattern[str]], ...] = ()
-        self.add(secrets)
+    :param marked: those of them that the manifest lists under ``secrets``.
+    """
 
-    def add(self, secrets: Iterable[str]) -> None:
-        """Strike these out as well."""
-        anywhere, alone = set(self._anywhere), {form for form, _ in self._alone}
-        for value in {value for value in secrets if is_struck_out(value)}:
-            (anywhere if len(value) >= LEAST_WITHIN else alone).update(_written(value))
-            anywhere.update(_base64_of(value))
-        self._anywhere = tuple(sorted(anywhere, key=len, reverse=True))
-        self._alone = tuple((form, _by_itself(form)) for form in sorted(alone, key=len, reverse=True))
+    def __init__(self, secrets: Iterable[str] = (), marked: Iterable[str] = ()) -> None:
+        self.marked = frozenset(marked)
+        self.secrets = frozenset(secrets) | self.marked
+
+    def also(self, secrets: Iterable[str]) -> Redaction:
+        """One that strikes these out as well."""
+        more = self.secrets.union(secrets)
+        return self if more == self.secrets else Redaction(more, self.marked)
+
+    @cached_property
+    def _anywhere(self) -> tuple[str, ...]:
+        long = [forms_of(value, value in self.marked) for value in self.secrets if len(value) >= LEAST_WITHIN]
+        encoded = [base64_forms_of(value) for value in self.secrets if is_struck_out(value, value in self.marked)]
+        return tuple(sorted(frozenset().union(*long, *encoded), key=len, reverse=True))
+
+    @cached_property
+    def _alone(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        short = [forms_of(value, value in self.marked) for value in self.secrets if len(value) < LEAST_WITHIN]
+        return tuple((form, _by_itself(form)) for form in sorted(frozenset().union(*short), key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
         for form in self._anywhere:  # one by one: `in` is many times faster than a pattern of alternatives
@@ -140,8 +162,13 @@ class Redaction:
         return without_token(text)
 
 
+#: No word and no number goes on before; the last letter of an escape (``%3D``, ``\\n``, ``\\xe4``) is neither.
+_BEGIN = r"(?:(?<!\w)|(?<=%[0-9A-Fa-f]{2})|(?<=\\[abfnrtv])|(?<=\\x[0-9A-Fa-f]{2})|(?<=\\u[0-9A-Fa-f]{4}))"
+
+
 def _by_itself(form: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(form)}(?!\w)")
+    begin, end = (r"(?<!\d\.)", r"(?!\.\d)") if form.isdecimal() else ("", "")  # nor a decimal place
+    return re.compile(rf"{_BEGIN}{begin}{re.escape(form)}(?!\w){end}")
 
 
 def without_token(text: str) -> str:
@@ -200,27 +227,38 @@ WAYS: tuple[Callable[[str], str], ...] = (
 )
 
 
-def _written(secret: str) -> set[str]:
-    """Every way in which a secret may stand in a text, besides Base64."""
+#: What is written alike in all of these ways.
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+@lru_cache(maxsize=256)  # a process makes several of the same, and a test suite hundreds
+def forms_of(secret: str, is_marked: bool = False) -> frozenset[str]:
+    """Every way in which a secret may stand in a text, besides Base64; none for one that is not struck out."""
+    if not is_struck_out(secret, is_marked):
+        return frozenset()
+    if _PLAIN.fullmatch(secret):
+        return frozenset((secret,))
     lines = [line.strip() for line in secret.splitlines()]
     whole = [secret, secret.strip(), *(line for line in lines if len(line) >= LEAST_WITHIN)]
     once = {way(text) for text in whole for way in WAYS}
     # Text in JSON in a log line that is JSON, the repr of an exception that holds a repr: escaped twice.
-    return {form for text in once for form in (text, *(escape(text) for escape in ESCAPES)) if is_struck_out(form)}
+    forms = {form for text in once for form in (text, *(escape(text) for escape in ESCAPES))}
+    return frozenset(form for form in forms if is_struck_out(form, is_marked))
 
 
-def _base64_of(secret: str) -> Iterator[str]:
+@lru_cache(maxsize=256)
+def base64_forms_of(secret: str) -> frozenset[str]:
     """What the Base64 of any text with `secret` in it has in it; there are three, by where it begins.
 
     The characters at both ends, which hold bits of what stands around the secret, are left out.
     """
     data = _bytes_of(secret)
-    for before in range(3):
-        start, end = (before * 8 + 5) // 6, (before + len(data)) * 8 // 6
-        core = b64encode(bytes(before) + data)[start:end].decode()
-        if len(core) >= LEAST_WITHIN - 2:
-            yield core
-            yield core.translate(_URL_SAFE)
+    cores = [
+        b64encode(bytes(before) + data)[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6].decode()
+        for before in range(3)
+    ]
+    long = [core for core in cores if len(core) >= LEAST_WITHIN - 2]
+    return frozenset((*long, *(core.translate(_URL_SAFE) for core in long)))
 
 
 _URL_SAFE = str.maketrans("+/", "-_")

@@ -24,6 +24,7 @@ from werkzeug.test import run_wsgi_app
 
 from sinchfn import create_app, jsontext, signals
 from sinchfn.services.logs import RedactionFilter
+from sinchfn.services.logs.handlers import PlatformHandler
 from sinchfn.signatures import ApplicationScheme
 
 # How fast an example is made says something about the machine, and nothing about the code.
@@ -62,12 +63,19 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _forgotten_secrets() -> Iterator[None]:
-    """The secrets of one test's functions are not struck out of the log of the next."""
+def _own_log() -> Iterator[None]:
+    """How one test's app set up the log is forgotten in the next."""
+    root, ours = logging.getLogger(), logging.getLogger("sinchfn")
+    level = root.level
     yield
-    for handler in logging.getLogger().handlers:
-        for found in [found for found in handler.filters if isinstance(found, RedactionFilter)]:
-            handler.removeFilter(found)
+    for logger in (root, ours):
+        for handler in logger.handlers[:]:
+            if isinstance(handler, PlatformHandler):
+                logger.removeHandler(handler)
+            for found in [found for found in handler.filters if isinstance(found, RedactionFilter)]:
+                handler.removeFilter(found)
+    root.setLevel(level)
+    ours.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(autouse=True)

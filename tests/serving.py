@@ -358,20 +358,22 @@ def write_function(folder: Path, source: str) -> Path:
 
 @contextmanager
 def own_logging() -> Iterator[io.StringIO]:
-    """Everything the process logs, as it would come out of its standard error.
-
-    pytest has handlers on the root logger, and sinchfn rightly leaves a root logger alone that somebody has set up.
-    """
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers = []
+    """Everything the process logs, as it would come out of its standard error, without what pytest has set up."""
+    root, ours = logging.getLogger(), logging.getLogger("sinchfn")
+    before = [(logger, logger.handlers[:], logger.level) for logger in (root, ours)]
+    for logger in (root, ours):
+        logger.handlers = []
     written = io.StringIO()
     try:
         with mock.patch.object(sys, "stderr", written):
             yield written
     finally:
-        root.handlers, root.level = handlers, level
-        root.setLevel(level)
+        for logger, handlers, level in before:
+            logger.handlers = handlers
+            logger.setLevel(level)
+        for known in logging.Logger.manager.loggerDict.values():
+            if isinstance(known, logging.Logger):
+                known.disabled = False  # as logging.config may have left it
 
 
 @contextmanager

@@ -513,7 +513,7 @@ class TestMiddleware:
         assert (record["handler"], record["status"], record["outcome"]) == ("plain", status, outcome)
         lines = [r.getMessage() for r in caplog.records if r.name == "sinchfn.request"]
         assert len(lines) == 1
-        assert lines[0].startswith(f"GET /plain {status}")
+        assert lines[0].startswith("GET /plain, failed" if outcome == "error" else f"GET /plain {status}")
 
     @pytest.mark.parametrize(
         "layer",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, overload
 
@@ -189,9 +190,15 @@ class FunctionConfig(Advised):
         whole = [value for name, value in self.env.items() if self.is_secret(name)]
         return list(dict.fromkeys([*whole, *(part for value in self.env.values() for part in secrets_within(value))]))
 
+    @cached_property
+    def redact(self) -> Redaction:
+        """Strikes these values out of a text."""
+        return Redaction(self.secrets(), [self.env[name] for name in self.marked if name in self.env])
+
     def warnings(self) -> list[str]:
         """A sentence for each thing that is odd without being wrong, for the start-up log; without any secret."""
-        plain = [name for name, value in self.env.items() if self._should_be_hidden(name) and not is_struck_out(value)]
+        hidden = [name for name in self.env if self._should_be_hidden(name)]
+        plain = [name for name in hidden if not is_struck_out(self.env[name], name in self.marked)]
         return [
             *self.odd_keys,
             *unknown_names(self.env, self.origins),
@@ -274,7 +281,7 @@ def read_config(
         odd_keys=manifest.warnings,
     )
     all_faults = (*manifest.faults, *dotenv_faults, *host_faults, *given_faults, *file_faults, *faults)
-    return config, tuple(map(Redaction(config.secrets()), all_faults))
+    return config, tuple(map(config.redact, all_faults))
 
 
 def _merged(sources: Mapping[str, Mapping[str, str]]) -> tuple[dict[str, str], dict[str, str]]:
@@ -288,7 +295,10 @@ def _committed(manifest: Manifest) -> tuple[str, ...]:
     return tuple(
         name
         for name, value in manifest.variables.items()
-        if any(map(is_struck_out, [value] if name in secret or is_secret(name) else secrets_within(value)))
+        if any(
+            is_struck_out(part, name in manifest.secrets)
+            for part in ([value] if name in secret or is_secret(name) else secrets_within(value))
+        )
     )
 
 

@@ -76,7 +76,7 @@ def make_listing(
 
     :param location: the row of ``SINCHFN_FUNCTION``, which is no setting of the function itself.
     """
-    redact = Redaction(config.secrets())
+    redact = config.redact
     known = {LOCATION, *(setting.name for setting in SETTINGS)}
     rows = []
     for setting in SETTINGS:

@@ -14,6 +14,7 @@ from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
 
 from ..forks import Forkable, across_forks
+from .logs import Clean
 
 _log = logging.getLogger("sinchfn.usage")
 
@@ -117,7 +118,7 @@ class Ledger(Forkable):
             _log.error("%s", self._explained(failure))
         # As a warning where one is shown: a log of errors alone gets the records too.
         level = logging.WARNING if _log.isEnabledFor(logging.WARNING) else logging.ERROR
-        _log.log(level, "Usage record: %s", line)
+        _log.log(level, "Usage record: %s", Clean(line))
 
     def problem(self) -> str | None:
         """Why it cannot be written, if so, and what to do; for the start-up log."""

@@ -22,8 +22,11 @@ from .handlers import RequestLogger as RequestLogger
 from .handlers import make_formatter as make_formatter
 from .handlers import set_up_logging as set_up_logging
 from .handlers import strike_out as strike_out
+from .records import Clean as Clean
 from .records import RequestFields as RequestFields
 from .records import bound_to as bound_to
 from .records import current_request as current_request
+from .records import owned_by as owned_by
+from .records import redact as redact
 from .records import request_fields as request_fields
 from .records import struck_out as struck_out

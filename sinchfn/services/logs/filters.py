@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
-from ...redaction import Redaction
-from .records import UNFIT, current_request, fields_of, message_of, struck_out, traceback_of
+from .records import (
+    STANDARD,
+    UNFIT,
+    clean_message,
+    clean_name,
+    fields_of,
+    mark_of,
+    message_of,
+    redact,
+    struck_out,
+    traceback_of,
+)
 
 #: What a format string can name. It is ``-`` where there is none.
 FIELDS = ("request_id", "handler", "kind", "call_id")
@@ -15,33 +27,26 @@ HANDLED = frozenset(("msg", "args", "exc_info", "exc_text", "stack_info", "level
 
 
 class RedactionFilter(logging.Filter):
-    """Strikes the secrets of all functions out of what passes a handler that somebody else has set up."""
+    """Strikes secrets out of what passes a handler that somebody else has set up, or one of our own loggers.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.redact = Redaction()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        strike_out_of(record, self.redact)
-        return True
-
-
-class RequestRedactionFilter(logging.Filter):
-    """Strikes the secrets of the function at hand out of what one of our own loggers logs.
-
-    On the logger, so that it does not matter which handlers there are, nor when they were added.
+    On the loggers too, so that what sinchfn logs is clean whichever handlers there are, and whenever they were added.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        request = current_request.get()
-        if request is not None:
-            strike_out_of(record, request.function.redact)
+        strike_out_of(record, redact)
         return True
 
 
-class RequestFilter(RequestRedactionFilter):
+class NotOursFilter(logging.Filter):
+    """Keeps our own lines from a handler that would print them a second time."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.name.partition(".")[0] != "sinchfn"
+
+
+class RequestFilter(RedactionFilter):
     """Puts ``request_id``, ``handler``, ``kind`` and ``call_id`` on every record, for a format string of your own, and
-    strikes out the secrets of the function whose request it is::
+    strikes out secrets: those of the function whose request it is, outside of one those of all functions::
 
         handler.addFilter(sinchfn.RequestFilter())
         handler.setFormatter(logging.Formatter("%(levelname)s %(message)s [%(request_id)s]"))
@@ -58,22 +63,34 @@ class RequestFilter(RequestRedactionFilter):
         return super().filter(record)
 
 
-def strike_out_of(record: logging.LogRecord, redact: Redaction) -> None:
+def strike_out_of(record: logging.LogRecord, redact: Callable[[str], str]) -> None:
     """Strike secrets out of everything that a formatter may take from a record. What has none is left as it is."""
-    message = message_of(record)
-    clean = redact(message)
-    if clean != message or message.endswith(UNFIT):
-        record.msg, record.args = clean, None
+    if mark_of(record, "as_json") is None:  # the line of a request is made of clean values
+        message = message_of(record)
+        clean = clean_message(record, redact)
+        if clean != message or message.endswith(UNFIT):
+            record.msg, record.args = clean, None
     if record.exc_info or record.exc_text or record.stack_info:
         _strike_out_of_trace(record, redact)
     for name, value in list(vars(record).items()):
-        if name not in HANDLED and not isinstance(value, int | float | None):
-            clean = struck_out(value, redact)
-            if clean is not value and clean != value:
-                setattr(record, name, clean)
+        clean_value = _clean_attribute(record, name, value, redact)
+        if clean_value is not value and clean_value != value:
+            setattr(record, name, clean_value)
 
 
-def _strike_out_of_trace(record: logging.LogRecord, redact: Redaction) -> None:
+def _clean_attribute(record: logging.LogRecord, name: str, value: Any, redact: Callable[[str], str]) -> Any:
+    if name in HANDLED or (name in MARKS and mark_of(record, name) is not None):
+        return value
+    if name not in STANDARD:
+        return struck_out(value, redact)
+    return clean_name(value, redact) if isinstance(value, str) else value
+
+
+#: What sinchfn itself puts on a record, without secrets.
+MARKS = frozenset(("as_json", "as_text", "sinchfn"))
+
+
+def _strike_out_of_trace(record: logging.LogRecord, redact: Callable[[str], str]) -> None:
     trace = traceback_of(record)
     clean = redact(trace)
     if clean != trace:

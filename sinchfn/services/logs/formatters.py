@@ -5,29 +5,36 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from ...redaction import Redaction, one_line
-from .records import TAKEN, extras_of, fields_of, is_block, logger_of, mark_of, message_of, struck_out, traceback_of
+from ...redaction import one_line
+from .records import (
+    clean_message,
+    clean_name,
+    extras_of,
+    fields_of,
+    is_block,
+    logger_of,
+    mark_of,
+    struck_out,
+    traceback_of,
+)
 
 #: Level -> its colour on a terminal.
 COLOURS: Mapping[int, str] = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 DIM = "2"
 
-#: Fields of a JSON line that hold nothing from outside: a secret that is the word "INFO" is not struck out of them.
-OWN = frozenset(("time", "level", "started"))
-
 
 class PlatformFormatter(logging.Formatter):
     """One of sinchfn's own formatters.
 
-    :param redact: strikes out the secrets of all functions in this process; shared by all handlers, and added to.
+    :param redact: strikes secrets out of a value.
     """
 
-    def __init__(self, redact: Redaction) -> None:
+    def __init__(self, redact: Callable[[str], str]) -> None:
         super().__init__()
         self.redact = redact
 
@@ -40,21 +47,22 @@ class TextFormatter(PlatformFormatter):
     :param colours: whether it goes to a terminal that shows them.
     """
 
-    def __init__(self, redact: Redaction, colours: bool = False) -> None:
+    def __init__(self, redact: Callable[[str], str], colours: bool = False) -> None:
         super().__init__(redact)
         self._colours = colours
 
     def format(self, record: logging.LogRecord) -> str:
-        message = self.redact(message_of(record))
+        message = mark_of(record, "as_text") or clean_message(record, self.redact)
         if not is_block(record):
             message = one_line(message)
-        extras = "".join(f" {name}={json.dumps(value)}" for name, value in sorted(extras_of(record).items()))
-        tail = one_line(self.redact(_tail(fields_of(record))))
+        extras = struck_out(extras_of(record), self.redact)
+        shown = one_line("".join(f" {name}={json.dumps(value)}" for name, value in sorted(extras.items())))
         head = self._coloured(f"{record.levelname:<7}", COLOURS.get(record.levelno))
         moment = self._coloured(self.formatTime(record, "%H:%M:%S"), DIM)
-        behind = one_line(self.redact(extras)) + self._coloured(tail, DIM)
+        behind = shown + self._coloured(one_line(_tail(fields_of(record))), DIM)
         first, line_break, rest = message.partition("\n")
-        line = f"{moment} {head} {self.redact(_logger(record))}{first}{behind}{line_break}{rest}"
+        logger = _logger(clean_name(logger_of(record), self.redact))
+        line = f"{moment} {head} {logger}{first}{behind}{line_break}{rest}"
         # Indented and escaped: text that a caller got into an exception cannot pass for a line of the log.
         trace = self.redact(traceback_of(record))
         return line + "".join(f"\n    {one_line(part)}" for part in trace.splitlines() if part)
@@ -63,9 +71,8 @@ class TextFormatter(PlatformFormatter):
         return f"\x1b[{colour}m{text}\x1b[0m" if self._colours and colour and text else text
 
 
-def _logger(record: logging.LogRecord) -> str:
+def _logger(name: str) -> str:
     """The name of a logger that is neither ours nor says nothing, to stand before the message."""
-    name = logger_of(record)
     if name.startswith("sinchfn") or name in ("root", "werkzeug", "py.warnings"):
         return ""
     return f"{one_line(name).removesuffix('.error')}: "
@@ -92,39 +99,25 @@ class JsonFormatter(PlatformFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         written: str | None = mark_of(record, "as_json")
-        line = _joined(record, written) if written is not None else _encode(_fields(record))
-        if self.redact(line) == line:  # nearly always, and that is quicker than to look at each value
-            return line
-        # Value by value: the line stays JSON, and its own names stay, whatever the secret is.
-        fields = json.loads(line).items()
-        own = TAKEN if written is None else {name for name, _ in fields}
-        return _encode(
-            {
-                name if name in own else self.redact(name): value if name in OWN else struck_out(value, self.redact)
-                for name, value in fields
-            }
-        )
+        extras = struck_out(extras_of(record), self.redact)
+        if written is None:
+            return _encode({**self._fields(record), **extras})
+        # The line of a request: head and message, and behind them a JSON object that is written already.
+        message = encode_basestring_ascii(record.getMessage())
+        head = f'"time":"{_moment(record)}","level":"{record.levelname}","logger":"{record.name}"'
+        return f'{{{head},"message":{message},{written[1:-1]}{f",{_encode(extras)[1:]}" if extras else "}"}'
 
-
-def _joined(record: logging.LogRecord, written: str) -> str:
-    """Head and message, and behind them a JSON object that is written already, and what others put on the record."""
-    message = encode_basestring_ascii(record.getMessage())
-    head = f'"time":"{_moment(record)}","level":"{record.levelname}","logger":"{record.name}"'
-    extras = extras_of(record)
-    return f'{{{head},"message":{message},{written[1:-1]}{f",{_encode(extras)[1:]}" if extras else "}"}'
-
-
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "time": _moment(record),
-        "level": record.levelname,
-        "logger": logger_of(record),
-        "message": message_of(record),
-        **fields_of(record),
-    }
-    if trace := traceback_of(record):
-        fields["traceback"] = trace
-    return {**fields, **extras_of(record)}
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "time": _moment(record),
+            "level": record.levelname,
+            "logger": clean_name(logger_of(record), self.redact),
+            "message": clean_message(record, self.redact),
+            **fields_of(record),
+        }
+        if trace := traceback_of(record):
+            fields["traceback"] = self.redact(trace)
+        return fields
 
 
 def _moment(record: logging.LogRecord) -> str:

@@ -6,14 +6,13 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from ...redaction import Redaction
-from .filters import RedactionFilter, RequestRedactionFilter
+from .filters import NotOursFilter, RedactionFilter
 from .formatters import JsonFormatter, PlatformFormatter, TextFormatter
-from .records import RequestFields, bound_to, current_request, free_names, logger_of, request_fields
+from .records import RequestFields, bound_to, current_request, free_names, logger_of, redact, request_fields
 
 _log = logging.getLogger("sinchfn")
 
@@ -50,8 +49,6 @@ class PlatformHandler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
-        #: of all functions in this process
-        self.redact = Redaction()
 
     def flush(self) -> None:
         if not getattr(self.stream, "line_buffering", False):  # then the write of the line was its flush
@@ -66,31 +63,64 @@ class PlatformHandler(logging.StreamHandler[Any]):
             self.stream.write(self.format(lost) + self.terminator)
 
 
-def set_up_logging(form: str, level: int, secrets: Iterable[str]) -> None:
-    """Send all log lines of the process to standard error, in the form ``text`` or ``json``.
+#: Why some lines have another form than the settings say.
+OTHERS_FIRST = (
+    "Logging was set up before sinchfn: SINCHFN_LOG_FORMAT and SINCHFN_LOG_LEVEL hold for sinchfn's lines and those of "
+    "context.log. Lines of other loggers keep the handlers and the level that the root logger has."
+)
 
-    A root logger that has handlers already was set up by somebody else: its form and level are left alone.
+
+def set_up_logging(form: str, level: int) -> str | None:
+    """Send the log lines of the process to standard error, in the form ``text`` or ``json``.
+
+    Where the root logger has a handler that prints, it was set up by somebody else and is left alone; sinchfn's lines
+    get a handler of their own, to the same stream, and are kept from that one. Handlers that print nothing, such as
+    those of OpenTelemetry or of pytest, get every line as well.
+
+    :return: why the settings do not hold for all lines; None if they do.
     """
-    secrets = list(secrets)
     root = logging.getLogger()
-    ours = [handler for handler in root.handlers if isinstance(handler, PlatformHandler)]
-    if root.handlers and not ours:
-        strike_out(secrets)
-        return
-    handler = ours[0] if ours else PlatformHandler()
-    handler.redact.add(secrets)
-    handler.setFormatter(make_formatter(form, handler.redact, handler.stream))
-    root.setLevel(level)
-    if not ours:
-        root.addHandler(handler)
+    printing = [handler for handler in root.handlers if _printed(handler) is not None]
+    handler = _own_handler(_log if printing else root)
+    # Standard error may be another by now, as in tests.
+    handler.stream = _printed(printing[0]) if printing else sys.stderr
+    handler.setFormatter(make_formatter(form, redact, handler.stream))
+    _log.setLevel(level)
+    if not printing:
+        root.setLevel(level)
         _catch_all()
+    for other in printing:
+        if not any(isinstance(found, NotOursFilter) for found in other.filters):
+            other.addFilter(NotOursFilter())
     for other in _handlers():
         if isinstance(other.formatter, PlatformFormatter):  # gunicorn's
-            other.setFormatter(make_formatter(form, handler.redact, getattr(other, "stream", None)))
-    _redact_handlers(secrets)
+            other.setFormatter(make_formatter(form, redact, getattr(other, "stream", None)))
+    _clean_handlers()
+    _stay_on()
+    return OTHERS_FIRST if printing else None
 
 
-def make_formatter(form: str, redact: Redaction, stream: object) -> PlatformFormatter:
+def _own_handler(logger: logging.Logger) -> PlatformHandler:
+    """The handler of sinchfn, on this logger and on no other."""
+    found: list[PlatformHandler] = []
+    for place in (_log, logging.getLogger()):
+        for handler in [handler for handler in place.handlers if isinstance(handler, PlatformHandler)]:
+            place.removeHandler(handler)
+            found.append(handler)
+    handler = found[0] if found else PlatformHandler()
+    logger.addHandler(handler)
+    return handler
+
+
+def _printed(handler: logging.Handler) -> Any:
+    """Where a handler of somebody else's prints: standard output or standard error; None if it does not."""
+    console = getattr(handler, "console", None)  # as the handler of Rich has it
+    stream = getattr(handler, "stream", None) or getattr(console, "file", None)
+    printed = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return None if isinstance(handler, PlatformHandler) or stream not in printed else stream
+
+
+def make_formatter(form: str, redact: Callable[[str], str], stream: object) -> PlatformFormatter:
     """The formatter for ``text`` or ``json``; colours where `stream` is a terminal and ``NO_COLOR`` is not set."""
     return JsonFormatter(redact) if form == "json" else TextFormatter(redact, colours=_shows_colours(stream))
 
@@ -100,23 +130,46 @@ def _shows_colours(stream: Any) -> bool:
     return not plain and hasattr(stream, "isatty") and bool(stream.isatty())
 
 
-def strike_out(secrets: list[str]) -> None:
-    """Strike these out of what passes the handlers that there are, whoever has set them up.
+def strike_out() -> None:
+    """Strike secrets out of what passes the handlers that there are, whoever has set them up.
 
-    What sinchfn itself logs during a request (``context.log``, a handler's exception, the request's line) is clean
-    before it comes to any handler, also one that is added later. For all else on a later handler there is
-    :class:`RequestFilter`.
+    What sinchfn itself logs (``context.log``, a handler's exception, the request's line) is clean before it comes to
+    any handler, also one that is added later. For all else on a later handler there is :class:`RequestFilter`.
     """
-    _redact_handlers(secrets)
-    for logger in _loggers():
-        is_ours = logger.name == "sinchfn" or logger.name.startswith("sinchfn.")
-        if is_ours and not any(isinstance(found, RequestRedactionFilter) for found in logger.filters):
-            logger.addFilter(RequestRedactionFilter())
+    _clean_handlers()
+    for logger in _stay_on():
+        _filter_once(logger)
 
 
-def _redact_handlers(secrets: list[str]) -> None:
+def _clean_handlers() -> None:
     for handler in _handlers():
-        _redaction_of(handler).add(secrets)
+        if not isinstance(handler.formatter, PlatformFormatter):
+            _filter_once(handler)
+
+
+def _stay_on() -> list[logging.Logger]:
+    """Our loggers, which nobody turns off from now on."""
+    ours = [logger for logger in _loggers() if logger.name.partition(".")[0] == "sinchfn"]
+    for logger in ours:
+        logger.__class__ = PlatformLogger
+    return ours
+
+
+def _filter_once(place: logging.Filterer) -> None:
+    if not any(isinstance(found, RedactionFilter) for found in place.filters):
+        place.addFilter(RedactionFilter())
+
+
+class PlatformLogger(logging.Logger):
+    """A logger that stays on when ``logging.config`` turns off all that it does not name, as it does by default."""
+
+    @property
+    def disabled(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return False
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        pass
 
 
 def _loggers() -> list[logging.Logger]:
@@ -127,17 +180,6 @@ def _loggers() -> list[logging.Logger]:
 def _handlers() -> Iterator[logging.Handler]:
     """Each handler of each logger that there is, once."""
     return iter(dict.fromkeys(handler for logger in _loggers() for handler in logger.handlers))
-
-
-def _redaction_of(handler: logging.Handler) -> Redaction:
-    if isinstance(handler.formatter, PlatformFormatter):
-        return handler.formatter.redact
-    known = [found for found in handler.filters if isinstance(found, RedactionFilter)]
-    if known:
-        return known[0].redact
-    added = RedactionFilter()
-    handler.addFilter(added)
-    return added.redact
 
 
 def _catch_all() -> None:

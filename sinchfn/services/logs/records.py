@@ -7,14 +7,15 @@ import math
 import os
 import re
 import traceback
+import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ...redaction import MASK, brief
+from ...redaction import MASK, Redaction, brief
 
 if TYPE_CHECKING:
     from ...exports import Export
@@ -60,15 +61,68 @@ def bound_to(request: RequestFields) -> Iterator[None]:
         current_request.reset(token)
 
 
+class Owners:
+    """The functions of this process that are in use, as whose secrets are known. Forgets those that are gone."""
+
+    def __init__(self) -> None:
+        self._known: set[weakref.ref[Redaction]] = set()
+        self._together: Redaction | None = None
+
+    def add(self, redact: Redaction) -> None:
+        """Strike these secrets out of lines that belong to no function, as long as `redact` exists."""
+        self._known.add(weakref.ref(redact, self._forget))
+        self._together = None
+
+    def _forget(self, gone: weakref.ref[Redaction]) -> None:
+        self._known.discard(gone)
+        self._together = None
+
+    @property
+    def together(self) -> Redaction:
+        """Strikes out the secrets of all of them."""
+        together = self._together
+        if together is None:
+            known = [redact for found in tuple(self._known) if (redact := found()) is not None]
+            secrets = frozenset().union(*(redact.secrets for redact in known))
+            marked = frozenset().union(*(redact.marked for redact in known))
+            self._together = together = Redaction(secrets, marked)
+        return together
+
+
+OWNERS = Owners()
+
+#: The secrets of the function that is being made, or started; None otherwise.
+current_owner: ContextVar[Redaction | None] = ContextVar("sinchfn_owner", default=None)
+
+
+@contextmanager
+def owned_by(redact: Redaction) -> Iterator[None]:
+    """Log lines of this block, outside of a request, belong to the function with these secrets."""
+    OWNERS.add(redact)
+    token = current_owner.set(redact)
+    try:
+        yield
+    finally:
+        current_owner.reset(token)
+
+
+def redact(text: str) -> str:
+    """`text` without the secrets of the function whose request or start this is; elsewhere, of all functions."""
+    request = current_request.get()
+    owner = current_owner.get() or OWNERS.together if request is None else request.function.redact
+    return owner(text)
+
+
 def request_fields(request: RequestFields) -> dict[str, Any]:
-    """The fields that every line of a request carries."""
+    """The fields that every line of a request carries, without secrets."""
+    redact = request.function.redact
     fields: dict[str, Any] = {
-        "request_id": request.request_id,
+        "request_id": redact(request.request_id),
         "handler": request.handler_name,
         "kind": request.export.kind.value,
     }
     if request.call_id is not None:
-        fields["call_id"] = brief(request.call_id)
+        fields["call_id"] = brief(redact(request.call_id))
     return fields
 
 
@@ -93,7 +147,7 @@ _FEWEST = len(_BLANK)
 STANDARD = frozenset(
     (
         *_BLANK,
-        *("taskName", "message", "asctime", "as_json", "sinchfn", "is_block", "is_start"),
+        *("taskName", "message", "asctime", "as_json", "as_text", "sinchfn", "is_block", "is_start"),
         *("request_id", "handler", "kind", "call_id"),
     )
 )
@@ -116,7 +170,7 @@ def free_names(extra: Mapping[Any, Any]) -> dict[str, Any]:
 def extras_of(record: logging.LogRecord) -> dict[str, Any]:
     """What came as ``extra=`` of the log call, as JSON values."""
     given = vars(record)
-    if len(given) == _FEWEST + ("sinchfn" in given) + ("as_json" in given):  # quicker than to compare the names
+    if len(given) == _FEWEST + ("sinchfn" in given) + 2 * ("as_json" in given):  # quicker than to compare the names
         return {}
     return free_names({name: _plain(given[name], MAX_DEPTH) for name in given.keys() - STANDARD})
 
@@ -148,6 +202,34 @@ def message_of(record: logging.LogRecord) -> str:
     if record.name == "werkzeug":
         return _COLOUR.sub("", message).strip()
     return _warning(message) if record.name == "py.warnings" else message
+
+
+def clean_message(record: logging.LogRecord, redact: Callable[[str], str]) -> str:
+    """The message without secrets. In one of our own sentences only what was put into it is looked at."""
+    args = record.args
+    if args and isinstance(args, tuple) and isinstance(record.msg, str) and _OURS.fullmatch(record.name):
+        with suppress(Exception):  # what does not fit is looked at as a whole
+            return record.msg % tuple(arg if isinstance(arg, int | float) else struck_out(arg, redact) for arg in args)
+    return redact(message_of(record))
+
+
+#: Our own loggers; below ``sinchfn.function`` are those of the functions.
+_OURS = re.compile(r"sinchfn(\.(?!function\b).*)?")
+
+
+class Clean(str):
+    """A text without secrets, which stays as it is."""
+
+    __slots__ = ()
+
+
+#: A key or a logger with such a name is called so in somebody's code; any other may be made of a value.
+NAME = re.compile(r"[A-Za-z_.]*")
+
+
+def clean_name(name: str, redact: Callable[[str], str]) -> str:
+    """The name of a field, logger or file without secrets. Letters alone are a name, whatever the secrets are."""
+    return name if NAME.fullmatch(name) else redact(name)
 
 
 def _warning(message: str) -> str:
@@ -195,12 +277,15 @@ def from_users_code(trace: TracebackType | None, foreign: tuple[str, ...] = ()) 
 
 def struck_out(value: Any, redact: Callable[[str], str]) -> Any:
     """`value` without the secrets in it: the value itself, or one like it; an object with a secret becomes a text."""
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool | Clean):
         return value
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {struck_out(name, redact): struck_out(inner, redact) for name, inner in value.items()}
+        return {
+            clean_name(name, redact) if isinstance(name, str) else struck_out(name, redact): struck_out(inner, redact)
+            for name, inner in value.items()
+        }
     if isinstance(value, list):
         return [struck_out(inner, redact) for inner in value]
     if type(value) is tuple:
