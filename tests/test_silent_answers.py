@@ -324,7 +324,7 @@ class TestDoubts:
         ],
     )
     def test_what_a_builder_made_is_warned_about_in_development(self, tmp_path: Path, built: str, says: str) -> None:
-        source = PLAIN.format(how="def", name="ice", body=f"return {built}")
+        source = PLAIN.format(how="def", name="ice", body=f"return {built}") + "def pie(context, data): ...\n"
         with serving(tmp_path / "a", source, **DEVELOPMENT) as served:
             assert post(served, "ice").status == 200
             assert says in told(served)[0]
