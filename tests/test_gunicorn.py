@@ -317,7 +317,7 @@ def test_two_workers_share_one_ledger_without_a_torn_line(tmp_path: Path) -> Non
 
         def work(number: int) -> None:
             for count in range(60):
-                status, _, body = server.request("GET", f"/{'x' * 1500}/{number}/{count}/pid")
+                status, _, body = server.request("GET", f"/{number}/{count}/{'x' * 1500}/pid")
                 assert status == 200
                 pids.add(body)
 
