@@ -194,6 +194,7 @@ def test_start_up_and_shutdown_functions_run_in_an_app_context(make_function: Ma
 
 def test_a_start_up_function_that_fails_tells_the_app_context(make_app: MakeApp, tmp_path: Path) -> None:
     app = make_app(
+        "def f(context, request): ...\n"
         "def setup(runtime):\n    @runtime.on_startup\n    def starts():\n        raise ValueError('not today')\n"
     )
     ended: list[Any] = []

@@ -274,7 +274,8 @@ def test_a_commit_that_fails_is_no_success(
 ) -> None:
     app = make_app({"function.py": COMMITS}, SINCHFN_ENV="development")
     answer = raw_call(app, method, path, json={"event": "ice"} if method == "POST" else None)
-    assert (answer.status, answer.json["detail"]) == (500, "OSError: the commit failed")
+    assert answer.status == 500
+    assert answer.json["detail"].startswith("OSError: the commit failed")
     assert app.extensions["sinchfn"][0].module.ended == ["rolled back: the commit failed"], "made before it: told of it"
     assert [(record.status, record.outcome) for record in records] == [(500, "error")]
     assert "Raised by the service Inner at the end of the request." in caplog.text

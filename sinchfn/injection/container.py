@@ -13,7 +13,7 @@ from ..forks import Forkable, across_forks
 from .catalogue import Builtin, Catalogue, unregistered
 from .checks import find_faults, plan_faults
 from .keys import MISSING, Key, is_key, key_of, name_of
-from .lifetimes import OF_PROCESS, OF_REQUEST, Lifetime
+from .lifetimes import OF_OVERRIDE, OF_PROCESS, OF_REQUEST, Lifetime
 from .locator import Locator
 from .makings import Makings
 from .overrides import Override
@@ -222,7 +222,7 @@ class ServiceContainer(Resolver, Forkable):
         with self._makings.lock:
             made = self._layers.get(with_them)
             if made is None:
-                made = self._layers[with_them] = Lifetime(OF_PROCESS, self._makings, self._locator)
+                made = self._layers[with_them] = Lifetime(OF_OVERRIDE, self._makings, self._locator)
             return made
 
     def _needs(self, key: Any) -> Collection[Any]:
@@ -247,9 +247,8 @@ class ServiceContainer(Resolver, Forkable):
     def _end_layers(self, entry: Override[Any]) -> None:
         """Close what was made with an override that has ended."""
         with self._makings.lock:
-            over = [self._layers.pop(layer) for layer in list(self._layers) if entry in layer]
-        for lifetime in over:
-            lifetime.close()
+            over = {layer: self._layers.pop(layer) for layer in list(self._layers) if entry in layer}
+        _close_layers(over)
 
     def _own(self, resolver: Resolver, key: Any) -> Any:
         if key is Resolver:
@@ -305,8 +304,13 @@ class ServiceContainer(Resolver, Forkable):
 
 
 def _close_all(layers: dict[frozenset[Override[Any]], Lifetime], process: Lifetime) -> None:
-    for lifetime in (*layers.values(), process):
-        lifetime.close()
+    _close_layers(layers)
+    process.close()
+
+
+def _close_layers(layers: dict[frozenset[Override[Any]], Lifetime]) -> None:
+    for layer in sorted(layers, key=len, reverse=True):  # what was made with more overrides may need what has fewer
+        layers[layer].close()
 
 
 def _raise(faults: list[str]) -> None:

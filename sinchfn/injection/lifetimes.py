@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from svcs import Container
 
 
-#: How messages call the two.
-OF_PROCESS, OF_REQUEST = "the process", "the request"
+#: How messages call them.
+OF_PROCESS, OF_REQUEST, OF_OVERRIDE = "the process", "the request", "the override"
 
 #: Seconds that one waits for what another thread makes.
 PATIENCE = 60

@@ -57,7 +57,7 @@ class Objects:
         self._location = location
         self._obstore = import_extra("obstore", f"SINCHFN_STORAGE_URL={location.scheme}:")
         self._has_answered = False
-        self._can_list = can_list(location)
+        self._can_list, self._has_listed = can_list(location), False
         self.place = str(location)
         _ = self._store
 
@@ -86,9 +86,12 @@ class Objects:
         with self.using():
             if self._can_list:
                 try:
-                    return iter(self._names(folder))
+                    names = self._names(folder)
                 except ListingError as error:
-                    self._can_list = error.is_passing
+                    self._can_list = error.is_passing or self._has_listed
+                else:
+                    self._has_listed = True
+                    return iter(names)
             return self._listed(folder)
 
     def _names(self, folder: str) -> Names:
