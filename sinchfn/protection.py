@@ -189,7 +189,10 @@ def make_guards(config: FunctionConfig, exports: Exports) -> Guards:
         return Guards({}, needed, unset, "WEBHOOK_PROTECTION is never")
     if mode == "deploy" and config.is_development:
         return Guards({}, needed, unset, "development")
-    guards = Guards({name: MAKE[name](config) for name, missing in unset.items() if not missing}, needed, unset)
+    verifying = [name for name, missing in unset.items() if not missing]
+    if "application" not in needed and all(config[variable] for variable in VARIABLES["application"]):
+        verifying.append("application")  # for callbacks that find no handler at all
+    guards = Guards({name: MAKE[name](config) for name in verifying}, needed, unset)
     lacking = [export for export in needed.values() if guards.lacks(export)]
     if mode == "always" and lacking:
         raise ConfigError("\n".join(_refusal(export, guards) for export in lacking))

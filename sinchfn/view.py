@@ -105,13 +105,13 @@ class FunctionView:
         :param allow: the methods of the function's own routes at this path, none of which is that of the request.
         """
         refuse = self._socket(incoming)
-        make = self._file(incoming) or self._built_in(incoming) or refuse
-        if make is None or self._awaits_event(incoming):
-            name = self._unhandled_callback(incoming, event)
-            if name is not None:
-                return run(Invocation(self.app, self.function, unhandled(name), incoming))
+        make = None if self._awaits_event(incoming) else self._file(incoming) or self._built_in(incoming) or refuse
+        is_possible = incoming.method in READING or make is refuse
+        if (make is None or not is_possible) and (name := self._unhandled_callback(incoming, event)) is not None:
+            return run(Invocation(self.app, self.function, unhandled(name), incoming))
+        if make is None:
             return self._not_allowed(incoming, allow) if allow else self._not_found(incoming)
-        if incoming.method not in READING and make is not refuse:
+        if not is_possible:
             return self._not_allowed(incoming, tuple(sorted({*allow, *READING})))
         try:
             response = make()
@@ -130,7 +130,7 @@ class FunctionView:
         segments = segments_of(incoming.path)
         named = event or (segments[-1] if segments else "")
         has_voice, is_verified = bool(self.function.exports.callbacks), "application" in self.function.schemes
-        if named in CALLBACKS and (event or is_verified):
+        if named in CALLBACKS and (event or (is_verified and has_voice)):
             return named
         incoming.allow(min(incoming.limit, MOST_OF_A_CALLBACK))
         try:
@@ -172,7 +172,7 @@ class FunctionView:
         segments = segments_of(incoming.path)
         if segments == ["health"] and not incoming.path.endswith("/"):
             return self._health
-        if not segments and self.function.has_landing_page and not self._awaits_event(incoming):
+        if not segments and self.function.has_landing_page:
             return lambda: make_response(200, self._landing_page(incoming).encode(), HTML)
         return None
 

@@ -85,6 +85,28 @@ def test_an_unsigned_one_is_a_401_as_for_any_callback(tmp_path: Path, path: str)
         assert "no handler" not in served.log
 
 
+@pytest.mark.parametrize("path", ["/", "/ice", "/v1/ice", "/sinch"])
+def test_a_signed_one_is_told_in_a_function_without_any_callback(tmp_path: Path, path: str) -> None:
+    with serving(tmp_path, "def cie(context, data): pass", **VERIFIED) as served:
+        begun = len(served.log)
+        assert served.post(path, ICE).status in (404, 405)
+        assert served.log[begun:] == ""
+        assert served.ledger == []
+        answer = served.call(ICE, path)
+        assert (answer.status, 'Rename "cie"' in answer.json["error"]) == (404, True)
+        assert [CALL_ID in warning for warning in warnings_of(served)] == [True]
+        assert [(record["kind"], record["status"]) for record in served.ledger] == [("voice", 404)]
+
+
+def test_so_is_one_in_development(tmp_path: Path) -> None:
+    with serving(
+        tmp_path, "def cie(context, data): pass", SINCHFN_ENV="development", SINCHFN_LOG_FORMAT="json"
+    ) as served:
+        for path in ("/", "/ice"):
+            assert served.post(path, ICE).status == 404
+        assert [CALL_ID in warning for warning in warnings_of(served) if "no handler" in warning] == [True, True]
+
+
 @pytest.mark.parametrize("prefix", ["", "/fn"])
 @pytest.mark.parametrize("path", ["/", "/pie", "/sinch"])
 def test_it_is_told_in_a_host_too(tmp_path: Path, prefix: str, path: str) -> None:
