@@ -17,6 +17,7 @@ from .idempotency import handle_once
 from .invocation import Invocation
 from .parsing import InvalidRequest, SchemaError
 from .redaction import MASK
+from .requests import comparable, unescaped
 from .responses import error_response, json_response
 from .services.advice import advise
 from .services.logs import current_request, struck_out
@@ -99,7 +100,8 @@ def without_secrets(invocation: Invocation, text: str) -> str:
     for part in others:
         end = text.find(part, position) if part else len(text)
         struck = text[position:end]
-        told += (struck if struck.casefold() in sent else MASK) + part
+        is_sent = any(comparable(way) in sent for way in (struck, unescaped(struck)))
+        told += (struck if is_sent else MASK) + part
         position = end + len(part)
     return told
 

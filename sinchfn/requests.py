@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from io import BytesIO
 from typing import Any, BinaryIO, ClassVar
@@ -22,12 +24,13 @@ from .errors import Advised
 #: Charsets in which a text body is read; anything else is a 400.
 CHARSETS = frozenset(("utf-8", "utf8", "us-ascii", "iso-8859-1", "iso-8859-15", "windows-1252", "utf-16"))
 
-#: Bytes of a body in which an error text is looked up, to see if it quotes the request.
-MOST_SEARCHED = 1 << 16
+#: What the JSON of more than a single value begins with.
+JSON_BEGINS = (b"{", b"[", b'"')
 
 #: Content types of forms.
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
+_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\U000[0-9a-fA-F]{5}")
 _SANE_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 #: Where the id of a request stands in its WSGI environ, for whoever answers it.
@@ -167,18 +170,43 @@ class Incoming:
         return self._json
 
     def sent_text(self) -> str:
-        """Return what the sender wrote, as it came and decoded, in lower case; of a long body only the beginning."""
+        """Return what the sender wrote, as it came and decoded, as :func:`comparable` makes it."""
         environ = self.environ
         parts = [environ.get("RAW_URI", ""), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")]
         parts += [value for name, value in environ.items() if name.startswith(("HTTP_", "CONTENT_"))]
-        if isinstance(self._body, bytes):
-            parts.append(self._body[:MOST_SEARCHED].decode("latin-1"))
-        raw = "\n".join(map(str, parts))
-        unescaped = raw.encode("latin-1", "replace").decode("raw_unicode_escape", "replace")
+        head = "\n".join(map(str, parts))
         authorization = self.request.authorization
         credentials = () if authorization is None else (authorization.username, authorization.password)
-        ways = (raw, _decoded(raw), _decoded(unquote_plus(raw, "latin-1")), unescaped, *credentials)
-        return "\n".join(way for way in ways if way).casefold()
+        ways = (head, _decoded(head), _decoded(unquote_plus(head, "latin-1")), *credentials, *self._body_ways())
+        return comparable("\n".join(way for way in ways if way))
+
+    def _body_ways(self) -> Iterator[str]:
+        """The body as it came and as it is parsed, which costs little more than to parse it."""
+        if not isinstance(self._body, bytes):
+            return
+        yield self._body.decode("latin-1")
+        charset = self.request.mimetype_params.get("charset", "utf-8").lower()
+        yield self._body.decode(charset if charset in CHARSETS else "utf-8", "replace")
+        with suppress(HTTPException):
+            if self.request.mimetype in FORMS:
+                yield from (text for pair in self.request.form.items(multi=True) for text in pair)
+                yield from (file.filename or "" for file in self.request.files.values())
+            elif self._body[:1] in JSON_BEGINS:
+                yield json.dumps(self.json, ensure_ascii=False)
+
+
+def comparable(text: str) -> str:
+    """`text` without what tells two ways of writing it apart: case, and the backslashes of JSON and Python."""
+    return text.casefold().replace("\\", "")
+
+
+def unescaped(text: str) -> str:
+    """`text` with ``\\uXXXX``, ``\\xXX`` and the like decoded, as JSON and Python write them."""
+    return (
+        _ESCAPE.sub(lambda found: chr(int(found[0][2:], 16)), text)
+        .encode("utf-16", "surrogatepass")
+        .decode("utf-16", "replace")
+    )
 
 
 def _decoded(path: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,72 @@ PLACES: dict[str, Any] = {
     "a password that it quotes": lambda guess: ("GET", "/user", {"headers": basic("root", guess)}),
     "what an exception quotes": lambda guess: ("GET", f"/crash?name={quote(guess)}", {}),
 }
+
+
+#: Secrets of letters that are often escaped.
+AWKWARD = ("abc/def+ghi=q", 'quo"te\\back', "😀smile-é", "sunshine99")
+
+
+def escaped(guess: str) -> str:
+    return json.dumps({"name": guess}).replace("/", "\\/")
+
+
+def multipart(name: str, more: str, value: str) -> tuple[str, str, dict[str, Any]]:
+    head = f'--XX\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
+    return posted(f"/{name}", f"{head}{value}\r\n--XX--\r\n", "multipart/form-data; boundary=XX")
+
+
+#: Name -> a request whose handler quotes it, and that writes the guess in its own way.
+WRITTEN: dict[str, Any] = {
+    "escaped JSON": lambda guess: posted("/named", escaped(guess)),
+    "JSON in letters": lambda guess: posted("/named", json.dumps({"name": guess}, ensure_ascii=False)),
+    "JSON that is shown as Python": lambda guess: posted("/named", json.dumps({"name": [guess, {guess: 1}]})),
+    "behind a hundred kilobytes": lambda guess: posted("/named", escaped(guess)[:-1] + f', "a": "{"x" * 100_000}"}}'),
+    "far behind": lambda guess: posted("/named", f'{{"a": "{"x" * 100_000}", {escaped(guess)[1:]}'),
+    "a verdict on a field": lambda guess: posted("/judged", escaped(guess)),
+    "a form": lambda guess: posted("/form", f"form={quote(guess, '')}", FORM),
+    "a form that is shown as Python": lambda guess: posted("/body", f"a={quote(guess, '')}", FORM),
+    "multipart": lambda guess: multipart("form", "", guess),
+    "the name of a file": lambda guess: multipart("file", f"; filename*=UTF-8''{quote(guess, '')}", "x"),
+    "UTF-16": lambda guess: (
+        *("POST", "/body"),
+        {"body": guess.encode("utf-16"), "headers": {"Content-Type": "text/plain; charset=utf-16"}},
+    ),
+    "bytes": lambda guess: posted("/body", guess, "application/octet-stream"),
+    "a cookie": lambda guess: (
+        *("GET", "/cookie"),
+        {"headers": {"Cookie": 'c="' + re.sub(r'([\\"])', r"\\\1", guess.encode().decode("latin-1")) + '"'}},
+    ),
+}
+QUOTING = """
+    from marshmallow import ValidationError, fields
+    from sinchfn import SinchController, post
+
+    def named(context, request): abort(400, f"No {request.json['name']}")
+    def body(context, request): abort(400, f"No {request.body}")
+    def form(context, request): abort(400, "No " + request.form["form"])
+    def file(context, request): abort(400, "No " + request.files["file"].filename)
+    def cookie(context, request): abort(400, "No " + request.cookies["c"])
+
+    def _refuse(value): raise ValidationError(f"No {value}")
+
+    class Judge(SinchController):
+        @post("/judged", body={"name": fields.String(validate=_refuse)})
+        def judged(self, body): return body
+"""
+
+
+@pytest.mark.parametrize("place", WRITTEN)
+@pytest.mark.parametrize("environment", ["production", "development"])
+def test_no_way_of_writing_a_guess_gets_it_struck_out(tmp_path: Path, environment: str, place: str) -> None:
+    secrets = {f"MY_{number}_SECRET": secret for number, secret in enumerate(AWKWARD)}
+    with serving(tmp_path, QUOTING, SINCHFN_ENV=environment, **secrets) as made:
+        for secret in AWKWARD:
+            method, path, options = WRITTEN[place](secret)
+            answer = made.request(method, path, **options)
+            assert answer.status in (400, 422)
+            assert "No " in answer.text
+            assert "***" not in answer.text, secret
 
 
 def told(served: Served, place: str, guess: str) -> tuple[int, str, list[str]]:
