@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import click
-from flask import Flask
+from flask import Flask, Response
 from flask.cli import FlaskGroup
 from werkzeug.serving import WSGIRequestHandler, is_running_from_reloader, make_server, run_simple
 
@@ -34,11 +34,13 @@ from .lifecycle import AT_EXIT, start_all, stop_all
 from .loading import default_source, load_function
 from .protection import MAKE
 from .redaction import brief, one_line, without_token
-from .requests import request_id_of
+from .requests import flask_request, request_id_of
+from .responses import error_response
 from .services.logs import owned_by, set_up_logging
 from .services.shared import check_services
 from .signatures import VARIABLES, ApplicationScheme, scheme_at
 from .startup import folder_ahead, in_debug_mode, settings_ahead, without_secrets
+from .visitors import Visitors
 
 _log = logging.getLogger("sinchfn")
 
@@ -163,7 +165,8 @@ def dev(function: str | None, host: str, port: int) -> None:
     if not Path(source).exists():
         load_function(source)  # says what is missing
     folder = folder_ahead(source)
-    begin_log(settings_ahead(source, debug=True))
+    settings = settings_ahead(source, debug=True)
+    begin_log(settings)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # its banner; what there is to say, we say
     if not is_running_from_reloader():
         _keep_serving(host, port)
@@ -171,7 +174,7 @@ def dev(function: str | None, host: str, port: int) -> None:
         run_simple(
             host,
             port,
-            _app_or_problem(function, _address(host, port)),
+            _app_or_problem(function, settings, _address(host, port)),
             use_reloader=True,
             reloader_type="stat",  # watchdog 7 and later makes Werkzeug's own choice fall silent
             extra_files=[str(file) for pattern in WATCHED for file in folder.glob(pattern)],
@@ -221,7 +224,7 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _app_or_problem(function: str | None, address: str) -> Any:
+def _app_or_problem(function: str | None, settings: FunctionConfig, address: str) -> Any:
     until = "loaded anew when a file changes (Ctrl-C ends it)"
     try:
         app = build_app(function, debug=True)
@@ -232,13 +235,19 @@ def _app_or_problem(function: str | None, address: str) -> Any:
         # Stay up, so that the reloader sees the file being mended.
         _log.error("%s", error, extra={"is_block": True})
         _log.info("Serving this error at %s; the function is %s", address, until)
-        return _problem(str(error))
+        return _problem(str(error), settings)
     _log.info("Serving %s at %s; %s", app.extensions["sinchfn"][0].name, address, until)
     return app
 
 
-def _problem(message: str) -> Flask:
+def _problem(message: str, settings: FunctionConfig) -> Flask:
     app = Flask("sinchfn", static_folder=None)
+    visitors = Visitors(settings)
+
+    @app.before_request
+    def refuse_foreign() -> Response | None:
+        refusal = visitors.refusal(flask_request())
+        return None if refusal is None else error_response(refusal, request_id_of(flask_request().environ))
 
     @app.errorhandler(404)
     def explain(_: Exception) -> tuple[dict[str, str], int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
@@ -54,16 +56,13 @@ class Visitors:
 
         :param is_handshake: of a socket, which looks at the origin itself.
         """
-        host: str | None = request.environ.get("HTTP_HOST")
-        if host is None:  # no browser's
-            return None
-        found = _HOST.fullmatch(host.lower())
-        if found is None:
-            return BadRequest(NO_HOST)
-        if not self._is_own_host(found[1].strip("[]").removesuffix("."), request):
-            shown = brief(request.environ.get("HTTP_HOST", ""))
-            _tell(request, f'its Host header is "{shown}". {FOREIGN_HOST}')
-            return Forbidden(FOREIGN_HOST)
+        for host in _hosts(request.environ):
+            found = _HOST.fullmatch(host.lower())
+            if found is None:
+                return BadRequest(NO_HOST)
+            if not self._is_own_host(found[1].strip("[]").removesuffix("."), request):
+                _tell(request, f'its Host header is "{brief(host)}". {FOREIGN_HOST}')
+                return Forbidden(FOREIGN_HOST)
         if not is_handshake and not self._is_own_page(request):
             page = brief(request.environ.get("HTTP_ORIGIN") or request.environ.get("HTTP_REFERER") or "another site")
             _tell(request, f"it comes from a page of {page}. {FOREIGN_PAGE}")
@@ -86,8 +85,20 @@ class Visitors:
             return site.strip().lower() in OWN_SITE
         if origin is None:
             return True
-        page = urlsplit(origin.lower())
+        try:
+            page = urlsplit(origin.lower())
+        except ValueError:  # brackets that hold no address
+            return False
         return page.netloc == request.environ.get("HTTP_HOST", "").lower() or page.hostname in self._names
+
+
+def _hosts(environ: Mapping[str, Any]) -> Iterator[str]:
+    """The host that was called, and the one that it was before a proxy said otherwise, as any page can pretend.
+
+    None of a request without the header, which is no browser's.
+    """
+    seen = (environ, environ.get("werkzeug.proxy_fix.orig", {}))
+    return (one["HTTP_HOST"] for one in seen if one.get("HTTP_HOST") is not None)
 
 
 def _is_own_address(name: str, bound: str) -> bool:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 from flask import Flask
@@ -82,6 +84,8 @@ FOREIGN_PAGES: tuple[dict[str, str], ...] = (
     {"Origin": "http://localhost:8000.evil.example"},
     {"Origin": "null"},
     {"Origin": ""},
+    {"Origin": "http://[::1"},
+    {"Origin": "//["},
 )
 OWN_PAGES: tuple[dict[str, str], ...] = (
     {},
@@ -266,11 +270,23 @@ def test_production_asks_for_signatures_and_for_nothing_of_this(make_function: M
         assert statuses(app, "", call, headers) == {200}
 
 
+@pytest.mark.parametrize("public", [{}, {"SINCHFN_PUBLIC_URL": "https://voice.example"}], ids=str)
+def test_a_page_cannot_pretend_to_be_a_proxy(
+    kind: str, make_function: MakeFunction, call: Call, public: dict[str, str]
+):
+    app, prefix = made(kind, make_function, SINCHFN_TRUSTED_PROXIES=1, **public)
+    pretended = {"X-Forwarded-Host": "localhost", "Sec-Fetch-Site": "same-origin"}
+    assert statuses(app, prefix, call, {"Host": "evil.example", **pretended}) == {403}
+    assert statuses(app, prefix, call, {"Host": "localhost", **pretended}) == {200}
+    handshake = {**HANDSHAKE, "Host": "evil.example", **pretended}
+    assert call(app, "GET", f"{prefix}/stream", headers=handshake).status == 403
+
+
 # --- the servers ----------------------------------------------------------------------------------------------------
 
 
-def started(command: tuple[str, ...], folder: Path, until: str) -> str:
-    """What a server writes, up to a line with this text."""
+def started(command: tuple[str, ...], folder: Path, until: str, then: Callable[[], None] | None = None) -> str:
+    """What a server writes, up to a line with this text; when it is there, `then` is called."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(("SINCHFN_", "FLASK_"))}
     server = subprocess.Popen(
         command,
@@ -289,6 +305,8 @@ def started(command: tuple[str, ...], folder: Path, until: str) -> str:
         for line in server.stdout:
             lines.append(line)
             if until in line:
+                if then is not None:
+                    then()
                 break
     finally:
         end.cancel()
@@ -317,3 +335,19 @@ def test_a_host_that_opens_the_server_to_the_network_is_pointed_out(
     given = () if host is None else ("--host", host)
     written = started((*command, "--port", free_port(), *given), make_function(SOURCE), until)
     assert ("--host 0.0.0.0 is open to the network" in written) is (host == "0.0.0.0"), json.dumps(written)
+
+
+def test_neither_a_foreign_page_reads_why_a_function_does_not_start(make_function: MakeFunction):
+    port = free_port()
+    folder = make_function("def ice(context): pass\n")
+    answers: list[tuple[int, str]] = []
+
+    def ask() -> None:
+        for headers in ({}, {"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+            with pytest.raises(HTTPError) as caught:
+                urlopen(Request(f"http://127.0.0.1:{port}/x", headers=headers), timeout=60)
+            answers.append((caught.value.code, caught.value.read().decode()))
+
+    started((*DEV, "--port", port), folder, "Serving this error", ask)
+    assert [status for status, _ in answers] == [500, 403, 403]
+    assert ["takes two arguments" in text for _, text in answers] == [True, False, False]
