@@ -62,6 +62,7 @@ __all__ = (
     "post_worker_init",
     "threads",
     "timeout",
+    "worker_abort",
     "worker_class",
     "worker_exit",
     "worker_tmp_dir",
@@ -184,6 +185,12 @@ def _tell_of_stuck_callback() -> None:
     if sockets is not None and (stack := sockets.CARRIER.stuck(STUCK)) is not None:
         message = "A callback of a socket has been running for %g s, and every other socket of this process waits.\n%s"
         logging.getLogger("sinchfn").error(message, STUCK, stack, extra={"is_block": True})
+
+
+def worker_abort(worker: Any) -> None:
+    """End the functions of a worker that gunicorn takes to hang, before it kills it."""
+    worker.notify()  # that is a sign of life, which puts the kill off by another `timeout`
+    stop_all(min(SOCKET_PATIENCE, worker.timeout))
 
 
 def worker_exit(server: Any, worker: Any) -> None:

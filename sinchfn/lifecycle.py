@@ -51,8 +51,8 @@ class Lifecycle(Forkable):
     def __init__(self, startup: tuple[ProcessHook, ...], shutdown: tuple[ProcessHook, ...]) -> None:
         self._startup = startup
         self._shutdown = shutdown
-        #: called first when the process ends
-        self._at_stop: list[Callable[[float], None]] = []
+        #: called first when the process ends: what closes sockets, and what waits for their end
+        self._at_stop: list[tuple[Callable[[], None], Callable[[float], None]]] = []
         self._function: Callable[[], Function | None] = lambda: None
         self._app: Callable[[], Flask | None] = lambda: None
         self._begin_anew()
@@ -77,9 +77,9 @@ class Lifecycle(Forkable):
         self._app = weakref.ref(app)
         _served.append(weakref.ref(self, _served.remove))
 
-    def at_stop(self, function: Callable[[float], None]) -> None:
-        """Call ``function(patience)`` before the shutdown functions: it closes what is open."""
-        self._at_stop.append(function)
+    def at_stop(self, close: Callable[[], None], see_off: Callable[[float], None]) -> None:
+        """Call ``close()``, then ``see_off(patience)``, before the shutdown functions."""
+        self._at_stop.append((close, see_off))
 
     def start(self) -> None:
         """Run the start-up functions, unless that has been done in this process.
@@ -134,11 +134,17 @@ class Lifecycle(Forkable):
         atexit.register(stop_all, AT_EXIT)
         return None
 
-    def close_sockets(self, patience: float) -> None:
-        """Close what is open, and wait so many seconds for its handlers to end."""
+    def close_sockets(self) -> None:
+        """Close what is open."""
         if self.is_ready:  # else there is none, or it is another process's
-            for close in self._at_stop:
-                close(patience)
+            for close, _ in self._at_stop:
+                close()
+
+    def see_off_sockets(self, patience: float) -> None:
+        """Wait so many seconds for the handlers of what is closed."""
+        if self.is_ready:
+            for _, see_off in self._at_stop:
+                see_off(patience)
 
     def stop(self) -> None:
         """Run the shutdown functions, once, if the start-up functions were run. From then on it answers 503.
@@ -201,10 +207,10 @@ def stop_all(patience: float) -> None:
 def close_all_sockets(patience: float) -> None:
     """Close the sockets of everything that this process serves; wait so many seconds, in all, for their handlers."""
     for lifecycle in _each():
-        lifecycle.close_sockets(0)
+        lifecycle.close_sockets()
     deadline = time.monotonic() + patience
     for lifecycle in _each():
-        lifecycle.close_sockets(max(0.0, deadline - time.monotonic()))
+        lifecycle.see_off_sockets(max(0.0, deadline - time.monotonic()))
 
 
 def _why_it_failed(hook: ProcessHook, function: Function, error: BaseException) -> str:

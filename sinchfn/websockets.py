@@ -55,7 +55,7 @@ def mount_sockets(app: Flask, function: Function, blueprint: Blueprint) -> None:
     """
     sock = FunctionSock()
     slots = Slots(function.config["SINCHFN_WS_MAX_SOCKETS"])
-    function.lifecycle.at_stop(slots.close_all)
+    function.lifecycle.at_stop(slots.close_all, slots.see_off)
     for number, socket in enumerate(function.sockets):
         view = SocketView(app, function, socket, slots)
         try:
@@ -207,10 +207,10 @@ class SocketView:
         connection.open(
             accepting(invocation.environ, invocation.request_id)
         )  # first: it may be closed as soon as it has its slot
-        self._slots.add(connection)
         response = _Upgraded(transport)
         give_back = partial(self._slots.give_back, connection)
         run = self.run_of(invocation, response, connection, variables, give_back)
+        self._slots.add(connection, run)
         try:
             CARRIER.know(connection)
         except (OSError, RuntimeError) as error:  # it cannot begin: there are no more files, or threads
@@ -219,6 +219,7 @@ class SocketView:
         if transport.can_be_carried:
             self._run_apart(run)
         else:
+            self._app.do_teardown_appcontext(None)  # the request that is answered only at the end holds nothing so long
             run.run(connection.serve)
         return response
 

@@ -522,7 +522,7 @@ def test_a_handshake_amid_the_shutdown_is_answered_before_it_is_closed(
 
     def take_last(slots: Slots) -> bool:
         is_free = take(slots)
-        slots.close_all(0)  # the server is told to stop right now
+        slots.close_all()  # the server is told to stop right now
         return is_free
 
     monkeypatch.setattr(Slots, "take", take_last)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from gunicorn_server import gunicorn, until
@@ -206,3 +207,84 @@ def test_without_a_list_no_page_gets_in(origin: str | None, status: int, make_ap
     headers = handshake if origin is None else {**handshake, "Origin": origin}
     # 501: it would be let in, but the test client has no connection to give.
     assert make_app(SENDS_ONLY).test_client().get("/news", headers=headers).status_code == status
+
+
+FAILS = """
+import json, sinchfn
+
+__all__ = ["setup", "noted"]
+notes = {}
+
+def noted(context, request):
+    return notes.get(request.query["where"], [])
+
+def setup(runtime):
+    @runtime.on_websocket("/fails/<where>", protected=False)
+    def fails(ws, request, where):
+        note = notes.setdefault(where, []).append
+        broken = lambda *_: 1 / 0
+        audio = sinchfn.MediaStream(ws) if where.startswith("stream") else None
+
+        @ws.on_close
+        def closed(code, reason):
+            note(["closed", code])
+            if where == "on_close":
+                broken()
+
+        @ws.on_error
+        def failed(error):
+            note(["error", type(error).__name__])
+            if where == "on_error":
+                raise KeyError("the second")
+
+        if audio is not None:
+            audio.on_connect(broken if where == "stream on_connect" else lambda connect: audio.answer())
+            audio.on_audio(broken if where == "stream on_audio" else audio.send)
+            if where == "stream on_drained":
+                audio.on_drained(broken)
+            return
+        ws.on_message(broken if where in ("on_message", "on_error") else lambda data: ws.send(data))
+        if where == "call_later":
+            ws.call_later(0, broken)
+        if where == "call_later in a loop":
+            ws._on_message = None
+            ws.call_later(0, broken)
+            for _ in ws:
+                pass
+"""
+
+CONNECT = '{"command":"connect","callid":"c","samplerate":16000,"callheaders":[]}'
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *("on_message", "on_error", "call_later", "call_later in a loop"),
+        *("stream on_connect", "stream on_audio", "stream on_drained"),
+    ],
+)
+def test_whatever_callback_raises_the_socket_is_closed_with_1011(tmp_path: Path, where: str) -> None:
+    with gunicorn(tmp_path, FAILS) as server:
+        with SocketClient.connect(f"ws://127.0.0.1:{server.port}/fails/{quote(where)}") as ws:
+            ws.send(CONNECT if where.startswith("stream") else "x")
+            if where.startswith("stream"):
+                ws.send(bytes(640))
+            list(ws)
+            assert ws.close_code == 1011
+        [record] = until(lambda: [record for record in server.ledger if record["kind"] == "websocket"])
+        assert (record["outcome"], record["stream"]["close_code"]) == ("error", 1011)
+        noted = json.loads(server.request("GET", f"/noted?where={quote(where)}")[2])
+        assert noted == [["error", "ZeroDivisionError"], ["closed", 1011]]
+        assert server.log.count("of a socket raised ZeroDivisionError") == 1
+        assert server.log.count("of a socket raised KeyError") == (where == "on_error")
+
+
+def test_an_on_close_that_raises_has_failed(make_app: Callable[..., Any]) -> None:
+    app = make_app(FAILS)
+    with pytest.raises(ZeroDivisionError), open_socket(app, "/fails/on_close") as peer:
+        assert ask(peer, "x") == "x"
+
+
+def ask(peer: Any, what: str) -> Any:
+    peer.send(what)
+    return peer.receive(timeout=20)

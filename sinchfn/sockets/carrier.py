@@ -57,11 +57,15 @@ class Carrier(Forkable):
         self._order = count()
         self._crowded = CROWDED
         self._tasks: list[Callable[[], None]] = []
+        #: those with more to handle than their share of a turn
+        self._unfinished: list[Connection] = []
         self._wakes: tuple[int, int] | None = None
         self._is_ended = False
         #: when the callback that runs at the moment began, on the performance counter; 0.0: none does
         self.calling_since = 0.0
         self._told_of = 0.0
+        #: when it was last through with all that was to be done
+        self._turned_at = 0.0
 
     def after_fork_in_child(self) -> None:
         # The thread is the parent's, and so are the sockets: what is left here of them is not used any more.
@@ -71,6 +75,16 @@ class Carrier(Forkable):
     def is_current(self) -> bool:
         """Whether this is the carrier's own thread, which may not wait for anything."""
         return self._thread is not None and self._thread.ident == threading.get_ident()
+
+    def ask(self) -> float:
+        """Wake the thread, to see with :meth:`has_answered` whether it gets on."""
+        asked = time.monotonic()
+        self._wake()
+        return asked
+
+    def has_answered(self, asked: float) -> bool:
+        """Return whether the thread has got on since then; one that was never started has nothing to do."""
+        return self._thread is None or self._turned_at >= asked
 
     def stuck(self, seconds: float) -> str | None:
         """Where a callback is that has run for longer than so many seconds: its stack. Once for each; else None."""
@@ -117,6 +131,10 @@ class Carrier(Forkable):
         elif self._carried.get(file) is connection:
             del self._carried[file]
             poller.remove(file)
+
+    def come_back(self, connection: Connection) -> None:
+        """On the thread itself: let `connection` go on once the others have had their turn."""
+        self._unfinished.append(connection)
 
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
         """Call `function` on this thread, after so many seconds. What it raises is logged."""
@@ -192,21 +210,27 @@ class Carrier(Forkable):
         carried = self._carried
         next_sweep = time.monotonic() + SWEEP
         while not self._is_ended:
-            for file, events in poller.wait(self._pause(next_sweep)):
+            unfinished, self._unfinished = self._unfinished, []
+            for file, events in poller.wait(0 if unfinished else self._pause(next_sweep)):
                 if (connection := carried.get(file)) is not None:
-                    try:
-                        connection.on_event(events)
-                    except BaseException:  # a fault of ours, which must not end all the other calls
-                        _log.exception("A socket is dropped, for it could not be handled.")
-                        connection.drop()
+                    self._have(connection, connection.on_event, events)
                 elif file == woken:
                     self._run_tasks(file)
-            now = time.monotonic()
+            for connection in unfinished:
+                self._have(connection, connection.go_on)
+            now = self._turned_at = time.monotonic()
             if self._timers and self._timers[0][0] <= now:
                 self._run_timers(now)
             if now >= next_sweep:
                 next_sweep = now + SWEEP
                 self._sweep(now)
+
+    def _have(self, connection: Connection, handle: Callable[..., None], *arguments: int) -> None:
+        try:
+            handle(*arguments)
+        except BaseException:  # a fault of ours, which must not end all the other calls
+            _log.exception("A socket is dropped, because it could not be handled.")
+            connection.drop()
 
     def _pause(self, next_sweep: float) -> float:
         until = next_sweep

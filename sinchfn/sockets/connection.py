@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
-from ..coroutines import awaited
 from ..errors import ConnectionClosed
 from .carrier import READABLE, WRITABLE, Carrier
 from .frames import (
     BINARY,
     CLOSE,
+    CONTROL_LIMIT,
     LOST,
     NORMAL,
     PING,
@@ -37,14 +37,22 @@ from .websocket import Timer, check_code
 if TYPE_CHECKING:
     from ..function_context import FunctionContext
 
-#: Bytes that wait for a peer who reads slowly, before a callback's socket is closed.
+#: Bytes that wait for a peer who reads slowly, before a callback's socket is closed. Pongs count at their largest, also
+#: those that are not sent because a newer ping has taken their place.
 UNSENT_LIMIT = 1 << 20
 
 #: Seconds that a peer gets to answer a close frame, and then to end its side of the connection.
 CLOSE_PATIENCE = 2.0
 
-#: Messages that are read ahead while a blocking handler is busy with something else; then its peer has to wait.
-READ_AHEAD = 64
+#: Messages, and bytes, that are read ahead while a blocking handler is busy with something else; then its peer has to
+#: wait.
+READ_AHEAD, READ_AHEAD_BYTES = 64, 1 << 20
+
+#: Seconds that reading ahead may take at a time, because nothing else is done meanwhile.
+READ_AHEAD_TIME = 0.002
+
+#: Frames of one socket that are read in a row, before it is the turn of others.
+SHARE = 16
 
 #: Seconds of a callback after which the log warns of it, and how often it does so for one socket.
 SLOW_CALLBACK, WARN_EVERY = 0.02, 60.0
@@ -92,10 +100,14 @@ class Connection(HandledSocket):
         self._writing = threading.Lock()
         self._unsent: deque[bytes | memoryview] = deque()
         self._unsent_size = 0
+        #: the answer to the newest ping, while something else waits before it, and what it and those it replaced count
+        self._pong: bytes | None = None
+        self._skipped = 0
         self._is_close_sent = False
         #: nothing more can come: the peer said so, or is gone
         self._is_over = False
         self._deadline = 0.0
+        self._is_hurried = False
         self._is_carried = False
         self._on_end: Callable[[], None] = _nothing
         self._warned = -WARN_EVERY
@@ -118,6 +130,7 @@ class Connection(HandledSocket):
         if self._on_message is not None:
             raise RuntimeError("ws.receive() cannot be used with ws.on_message(fn): messages go to fn.")
         self._has_received = True
+        self.end_turn()
         inbox = self._inbox
         # The carrier, in an `on_error`, must not wait for whoever is reading.
         if not inbox and self._reading.acquire(blocking=self.may_wait):
@@ -141,13 +154,17 @@ class Connection(HandledSocket):
                 self._read(transport.read)
                 continue
             left = deadline - time.monotonic()
-            if transport.is_readable(min(left, WAKE)):
+            if self._reader.has_more or transport.is_readable(min(left, WAKE)):
                 self._read(transport.read_now)
             elif left <= 0:
                 return
 
     def _read(self, read: Callable[[], bytes | None]) -> bool:
-        """One read; whether it gave anything."""
+        """One read, or what the one before has left; whether that gave anything."""
+        if self._reader.has_more:
+            time.sleep(0)  # it is the turn of others, also where these are greenlets
+            self._take_share(b"")
+            return True
         try:
             data = read()
         except OSError:
@@ -158,11 +175,14 @@ class Connection(HandledSocket):
             self._lose("the peer is gone")
             return False
         self._heard = time.monotonic()
-        for message in self._feed(data):
+        self._take_share(data)
+        return True
+
+    def _take_share(self, data: bytes) -> None:
+        for message in self._feed(data, SHARE):
             self._take(message)
         if not self._inbox:  # else the handler gets first what came before
             self._break_off_if_wrong()
-        return True
 
     def _break_off_if_wrong(self) -> None:
         if (failure := self._reader.failure) is not None and not self._is_over:
@@ -185,9 +205,22 @@ class Connection(HandledSocket):
     def _take_control(self, opcode: int, data: bytes) -> None:
         if opcode == PING and not self._is_close_sent:
             with suppress(ConnectionClosed):
-                self._send(make_frame(PONG, data, mask=self._is_client))
+                self._answer_ping(make_frame(PONG, data, mask=self._is_client))
         elif opcode == CLOSE and not self._is_over:
             self._take_close(data)
+
+    def _answer_ping(self, pong: bytes) -> None:
+        """Send the pong, or keep it instead of an earlier one (RFC 6455 section 5.5.3), so that one at most waits."""
+        with self._writing:
+            has_to_wait = bool(self._unsent)
+            if has_to_wait:
+                self._skipped += CONTROL_LIMIT
+                self._pong = pong
+        if not has_to_wait:
+            if not self._send(pong):
+                self._carrier.attend(self)
+        elif self._unsent_size + self._skipped > UNSENT_LIMIT:
+            self._give_up_slow()
 
     def _take_close(self, data: bytes) -> None:
         try:
@@ -226,13 +259,15 @@ class Connection(HandledSocket):
         self._is_carried = True
         while self._inbox and not self._is_close_sent:
             self._call(self._inbox.popleft())
+        if self._reader.has_more:
+            self._carrier.come_back(self)
         self._end_if_over()
 
     def on_event(self, events: int) -> None:
         """Something can be read, or written."""
         if events != READABLE:
             self._flush_on_carrier()
-        if events == WRITABLE or not self._is_carried:
+        if events == WRITABLE or not self._is_carried or self._reader.has_more:
             return
         try:
             data = self.transport.read_now()
@@ -240,19 +275,27 @@ class Connection(HandledSocket):
             data = b""
         if data:
             self._heard = time.monotonic()
-            for opcode, content in self._feed(data):
-                if opcode < CLOSE:
-                    if not self._is_close_sent:
-                        self._count_in(content)
-                        self._call(content)
-                else:
-                    self._take_control(opcode, cast("bytes", content))
-            if self._reader.failure is None and not self._is_over:
-                return
-            self._break_off_if_wrong()
+            self.go_on(data)
         elif data is not None:
             self._lose("the peer is gone")
-        self._end_if_over()
+            self._end_if_over()
+
+    def go_on(self, data: bytes = b"") -> None:
+        """Handle what has come, and what was left of it before: no more than its share."""
+        if not self._is_carried:
+            return
+        for opcode, content in self._feed(data, SHARE):
+            if opcode < CLOSE:
+                if not self._is_close_sent:
+                    self._count_in(content)
+                    self._call(content)
+            else:
+                self._take_control(opcode, cast("bytes", content))
+        if self._reader.failure is not None or self._is_over:
+            self._break_off_if_wrong()
+            self._end_if_over()
+        elif self._reader.has_more:
+            self._carrier.come_back(self)
 
     def _call(self, data: str | bytes) -> None:
         self._carrier.calling_since = began = time.perf_counter()
@@ -269,9 +312,8 @@ class Connection(HandledSocket):
     def _hand_over(self, data: str | bytes) -> None:
         """In the context of the handler already."""
         try:
-            result = self._on_message(data) if self._on_message is not None else None
-            if result is not None:
-                awaited(result)
+            if self._on_message is not None:
+                self._take_turn(self._on_message, data)
         except ConnectionClosed as error:
             self._warn_if_foreign(error)
         except BaseException as error:
@@ -360,7 +402,7 @@ class Connection(HandledSocket):
         """
         :raises ConnectionClosed: always.
         """
-        size = self._unsent_size
+        size = self._unsent_size + self._skipped
         self._break_off(REFUSED, "reads too slowly")
         self._enter(
             _log.warning, "A socket is closed, because its peer reads too slowly: %d bytes waited for it.", size
@@ -379,10 +421,19 @@ class Connection(HandledSocket):
                         self._unsent[0] = memoryview(first)[sent:]
                         return
                     self._unsent.popleft()
+                    if not self._unsent:
+                        self._take_up_pong()
         except OSError:
             self._unsent.clear()
             self._unsent_size = 0
             self._lose("the peer is gone")
+
+    def _take_up_pong(self) -> None:
+        """With the lock held, when nothing else waits any more."""
+        pong, self._pong, self._skipped = self._pong, None, 0
+        if pong is not None and not self._is_close_sent:
+            self._unsent.append(pong)
+            self._unsent_size += len(pong)
 
     def _flush_on_carrier(self) -> None:
         self._flush()
@@ -445,11 +496,15 @@ class Connection(HandledSocket):
                     self._flush()
                 self._read(self.transport.read)
         self._is_over = True
-        deadline = time.monotonic() + CLOSE_PATIENCE
-        while self._unsent and self.close_code != LOST and time.monotonic() < deadline:
+        self._deadline = time.monotonic() + (0.0 if self._is_hurried else CLOSE_PATIENCE)
+        while self._unsent and self.close_code != LOST and time.monotonic() < self._deadline:
             self.transport.is_writable(WAKE)
             self._flush()
         self.transport.end_writing()
+
+    def hurry(self) -> None:
+        self._is_hurried, self._deadline = True, 0.0
+        self.transport.end_reading()  # whoever waits for the peer is woken
 
     def hang_up(self) -> None:
         """Give the connection up, once the peer has ended it too: what was sent last might be lost. May wait."""
@@ -491,8 +546,10 @@ class Connection(HandledSocket):
         """A handler that is busy elsewhere does not see the pings and the close of its peer: see to them here."""
         if self._reading.acquire(blocking=False):
             try:
-                while not self._is_over and len(self._inbox) < READ_AHEAD and self._read(self.transport.read_now):
-                    pass
+                until = time.monotonic() + READ_AHEAD_TIME
+                while not self._is_over and not self._is_full and self._read(self.transport.read_now):
+                    if time.monotonic() > until:
+                        break
             finally:
                 self._reading.release()
 
@@ -509,8 +566,14 @@ class Connection(HandledSocket):
             self.transport.abort()
             self._end_if_over()
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether so much was read ahead that the peer has to wait."""
+        inbox = list(self._inbox)
+        return len(inbox) >= READ_AHEAD or sum(map(len, inbox)) >= READ_AHEAD_BYTES
+
     def _has_unread(self) -> bool:
-        return len(self._inbox) >= READ_AHEAD and self.transport.is_readable(0)
+        return self._is_full and (self._reader.has_more or self.transport.is_readable(0))
 
 
 def _nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import struct
+import sys
 from typing import Final
 
 CONTINUATION: Final = 0x0
@@ -115,7 +116,7 @@ class FrameReader:
     :param expect_mask: whether the peer is a client, which has to mask.
     """
 
-    __slots__ = ("_buffer", "_decoder", "_expect_mask", "_kept", "_kind", "_limit", "_needed", "_parts", "failure")
+    __slots__ = ("_buffer", "_decoder", "_expect_mask", "_kept", "_kind", "_limit", "_needed", "failure")
 
     def __init__(self, limit: int, *, expect_mask: bool = True) -> None:
         self._limit = limit
@@ -125,14 +126,23 @@ class FrameReader:
         self._needed = 2
         #: opcode of the message whose fragments are being read; 0 if none
         self._kind = 0
-        self._parts: list[str | bytes] = []
-        self._kept = 0
+        #: payloads of those that have come, in one piece: as objects, small ones would take many times their size
+        self._kept = bytearray()
+        #: checks a text as it comes
         self._decoder: codecs.IncrementalDecoder | None = None
         #: what the peer did wrong; nothing is read any more
         self.failure: FrameError | None = None
 
-    def feed(self, data: bytes) -> list[Message]:
-        """What is complete with `data`. After a fault there is :attr:`failure`, and what came before it is given."""
+    @property
+    def has_more(self) -> bool:
+        """Whether there may be a frame in what has come, which the last :meth:`feed` left for the next."""
+        return len(self._buffer) >= self._needed
+
+    def feed(self, data: bytes, most: int = sys.maxsize) -> list[Message]:
+        """Return what is complete with `data`. After a fault there is :attr:`failure`; what came before is given.
+
+        :param most: frames to read; what is left then is for the next call.
+        """
         buffer = self._buffer
         if not buffer and not self._kind and len(data) > 8 and data[0] == _WHOLE_BINARY and data[1] == _MASKED_MEDIUM:
             # One whole frame of sound, as nearly every read of a call is.
@@ -141,7 +151,8 @@ class FrameReader:
                 return [(BINARY, masked(data[8:], data[4:8]))]
         buffer += data
         found: list[Message] = []
-        while self.failure is None and len(buffer) >= self._needed:
+        while most and self.failure is None and len(buffer) >= self._needed:
+            most -= 1
             try:
                 if (message := self._next()) is not None:
                     found.append(message)
@@ -206,26 +217,24 @@ class FrameReader:
         return size, start
 
     def _check_size(self, opcode: int, size: int) -> None:
-        if opcode < CLOSE and self._kept + size > self._limit:
+        if opcode < CLOSE and len(self._kept) + size > self._limit:
             raise FrameError(TOO_LARGE, f"a message of more than {self._limit} bytes")
 
     def _fragment(self, opcode: int, payload: bytes, *, fin: bool) -> Message | None:
         if fin and opcode == BINARY:
             return BINARY, payload
         kind = self._kind = self._kind or opcode
-        data = self._decoded(payload, fin=fin) if kind == TEXT else payload
+        text = self._decoded(payload, fin=fin) if kind == TEXT else ""
         if fin and opcode:
             self._kind, self._decoder = 0, None
-            return kind, data
-        if data:
-            self._parts.append(data)
-        self._kept += len(payload)
+            return kind, text
+        self._kept += payload
         return self._whole(kind) if fin else None
 
     def _whole(self, kind: int) -> Message:
-        parts, self._parts = self._parts, []
-        self._kind, self._kept, self._decoder = 0, 0, None
-        return kind, "".join(parts) if kind == TEXT else b"".join(parts)  # type: ignore[arg-type]
+        kept, self._kept = self._kept, bytearray()
+        self._kind, self._decoder = 0, None
+        return kind, kept.decode() if kind == TEXT else bytes(kept)
 
     def _decoded(self, payload: bytes, *, fin: bool) -> str:
         if self._decoder is None:

@@ -6,6 +6,7 @@ import contextvars
 import logging
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..coroutines import awaited
@@ -26,6 +27,10 @@ class HandledSocket(WebSocket):
         super().__init__()
         #: what a handler or callback raised
         self.failed_with: BaseException | None = None
+        #: entered around each call of what the function gave us: what the call opens is given back at its end
+        self.turn: Callable[[], AbstractContextManager[object]] = nullcontext
+        #: called by ``receive``, with which a handler that loops begins its next turn
+        self.end_turn: Callable[[], None] = _nothing
         self.bind()
 
     def bind(self) -> None:
@@ -47,6 +52,14 @@ class HandledSocket(WebSocket):
         For a thread that may wait, once the handler has no more to do.
         """
 
+    def hurry(self) -> None:
+        """Do not wait for the peer any more."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the thread of all callbacks runs one of this socket at the moment."""
+        return self._is_inside
+
     @abstractmethod
     def hang_up(self) -> None:
         """Give up what is under it. May wait."""
@@ -56,34 +69,47 @@ class HandledSocket(WebSocket):
         """Close it, unless it is closed."""
 
     def fail(self, error: BaseException, what: str) -> None:
-        """What the function wrote raised: log it, and close with 1011."""
-        self._enter(_log.error, "The %s of a socket raised %s", what, sentence_of(error), exc_info=error)
-        self.failed_with = error
-        self._say_close(FAILED, "the handler failed")
+        """Log what the function raised, close with 1011, and call ``on_error``."""
+        self._note_failure(error, what)
         self._tell_error(error)
+
+    def _note_failure(self, error: BaseException, what: str = "callback") -> None:
+        self._enter(_log.error, "The %s of a socket raised %s", what, sentence_of(error), exc_info=error)
+        if self.failed_with is None:
+            self.failed_with = error
+        self._say_close(FAILED, "the handler failed")
 
     def tell_closed(self) -> None:
         """Call ``on_close``."""
         if self._at_end is not None:
             self._at_end()
         if self._on_close is not None:
-            self._guarded(self._on_close, self.close_code, self.close_reason)
+            self._call_back(self._on_close, self.close_code, self.close_reason)
 
     def _tell_error(self, error: BaseException) -> None:
         if self._on_error is not None:
-            self._guarded(self._on_error, error)
+            self._call_back(self._on_error, error)
 
     def _run_timer(self, function: Callable[[], Any]) -> None:
-        if self.is_open:
-            self._guarded(function)
+        if self.is_open and (error := self._call_back(function)) is not None:
+            self._tell_error(error)
 
-    def _guarded(self, function: Callable[..., Any], *arguments: Any) -> None:
+    def _call_back(self, function: Callable[..., Any], *arguments: Any) -> BaseException | None:
+        """Call what the function gave us, in a turn of its own. What it raised is logged, and closes with 1011."""
         try:
-            self._enter(lambda: awaited(function(*arguments)))
+            self._enter(self._take_turn, function, *arguments)
         except ConnectionClosed as error:
             self._warn_if_foreign(error)
         except BaseException as error:
-            self._enter(_log.error, "A callback of a socket raised %s", sentence_of(error), exc_info=error)
+            self._note_failure(error)
+            return error
+        return None
+
+    def _take_turn(self, function: Callable[..., Any], *arguments: Any) -> None:
+        with self.turn():
+            result = function(*arguments)
+            if result is not None:
+                awaited(result)
 
     def _enter(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> None:
         """Call it in the handler's context: on the thread of all callbacks, that is; on any other we are in one."""
@@ -111,3 +137,7 @@ class HandledSocket(WebSocket):
                 "A callback of a socket stopped where it sent to another socket, which is closed. "
                 "Catch ConnectionClosed around each ws.send() to another socket.",
             )
+
+
+def _nothing() -> None:
+    """Stands in for what nobody wants to be called."""

@@ -76,6 +76,9 @@ class WebSocket(Advised, ABC):
     must not block. (Where the server holds a thread or a greenlet for each socket, under gevent or its own TLS, ``fn``
     is called on that.)
 
+    Each callback runs in an app context of Flask's of its own, and in a loop each :meth:`receive` begins a new turn of
+    it: what was opened there before, such as the session of a database, is given back.
+
     Messages are ``bytes`` (binary) or ``str`` (text). All methods may be called from any thread.
     """
 
@@ -166,7 +169,10 @@ class WebSocket(Advised, ABC):
 
     @abstractmethod
     def call_later(self, seconds: float, function: Callable[[], Any]) -> Timer:
-        """Call `function` after so many seconds, on the thread that runs callbacks. It must not block either."""
+        """Call `function` after so many seconds, on the thread that runs callbacks. It must not block either.
+
+        If it raises, the socket is closed with 1011, as for any callback.
+        """
 
     def on_message(self, function: OnMessage) -> OnMessage:
         """Call ``function(data)`` for each message, from when the handler has returned. Also a decorator.
@@ -180,7 +186,8 @@ class WebSocket(Advised, ABC):
     def on_close(self, function: OnClose) -> OnClose:
         """Call ``function(code, reason)`` once the socket is closed, after the last message. Also a decorator.
 
-        It may take fewer arguments, and it may block: it has a thread to itself.
+        It may take fewer arguments, and it may block: it has a thread to itself. When the process stops, it has to
+        return within the five seconds that handlers have.
         """
         self._on_close = fitted(function, "ws.on_close", "code", "reason")
         return function

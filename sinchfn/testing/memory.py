@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..coroutines import awaited
 from ..errors import ConnectionClosed
 from ..sockets import LOST, HandledSocket, Timer
 from ..sockets.frames import NORMAL
@@ -102,6 +101,7 @@ class MemorySocket(HandledSocket):
         if self._on_message is not None:
             raise RuntimeError("ws.receive() cannot be used with ws.on_message(fn): messages go to fn.")
         self._has_received = True
+        self.end_turn()
         self._peer._begin()
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
@@ -193,7 +193,8 @@ class MemorySocket(HandledSocket):
             data = self._inbox.popleft()
         self._is_inside = True
         try:
-            self._run(lambda: awaited(self._on_message(data) if self._on_message else None))
+            if self._on_message is not None:
+                self._run(self._take_turn, self._on_message, data)
         except ConnectionClosed as error:
             self._warn_if_foreign(error)
         except BaseException as error:
