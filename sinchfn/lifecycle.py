@@ -22,6 +22,7 @@ from .forks import Forkable, across_forks
 from .function_context import FunctionContext
 from .loading import cause_of, folder_of
 from .places import place_of
+from .redaction import one_line
 from .services.advice import advise
 from .services.logs import bound_to
 
@@ -37,6 +38,9 @@ RETRY = 5.0
 
 #: Seconds that the handlers of sockets get to end, where the server has not told that the process ends.
 AT_EXIT = 3.0
+
+#: Characters, at most, that are said of why a function could not start.
+REASON = 300
 
 _log = logging.getLogger("sinchfn")
 
@@ -65,6 +69,10 @@ class Lifecycle(Forkable):
         #: whether requests may come: looked at in every one of them
         self.is_ready = False
         self._is_over = False
+        #: whether its sockets are being closed, which is how the end begins
+        self.is_stopping = False
+        #: why it could not start, when that was last tried
+        self.failure: str | None = None
         self._done = 0
         self._failed_at: float | None = None
 
@@ -97,7 +105,7 @@ class Lifecycle(Forkable):
                     self._done += 1
             finally:
                 self._is_starting = False
-            self._failed_at = None
+            self._failed_at = self.failure = None
             self.is_ready = True
 
     def _run_startup(self, hook: ProcessHook, function: Function) -> None:
@@ -105,10 +113,26 @@ class Lifecycle(Forkable):
             self._run(hook, function, "startup")
         except BaseException as error:  # also sys.exit(): it must not pass for a start
             self._failed_at = time.monotonic()
+            said = f"The start-up function {hook.name} failed: {sentence_of(error)}"
+            self.failure = one_line(function.redact(said))[:REASON]
             trace = "".join(traceback.format_exception(error))
             # Whoever shows the error shows its cause too, which may not know what is secret.
             cause = error if function.redact(trace) == trace else None
             raise StartupError(_why_it_failed(hook, function, error)) from cause
+
+    def unready(self) -> str | None:
+        """Start if that is still to be done; say why calls should not come here, if so. Does not wait for others."""
+        if self.is_stopping:
+            return "The process is stopping."
+        if self.is_ready:
+            return None
+        if not self._lock.acquire(blocking=False):
+            return "The start-up functions have not ended yet."
+        try:
+            reason = self.why_not()
+            return reason and (self.failure or reason)
+        finally:
+            self._lock.release()
 
     def why_not(self) -> str | None:
         """Start if that is still to be done; a sentence for the caller if it cannot be.
@@ -137,6 +161,7 @@ class Lifecycle(Forkable):
     def close_sockets(self) -> None:
         """Close what is open."""
         if self.is_ready:  # else there is none, or it is another process's
+            self.is_stopping = True
             for close, _ in self._at_stop:
                 close()
 

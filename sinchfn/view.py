@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from flask import Flask, Response, send_file
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestedRangeNotSatisfiable,
+    ServiceUnavailable,
+)
 
 from .address import public_base
 from .dispatch import run
 from .errors import nearest
 from .exports import CALLBACKS
 from .function import Function
-from .hooks import refuse_strangers, refuse_unstarted
+from .hooks import refuse_strangers
 from .invocation import Invocation
 from .landing import landing_page
+from .lifecycle import RETRY
 from .requests import Incoming, flask_request
 from .responses import HTML, error_response, json_response, make_response
 from .routing import UNREADABLE, UNVERIFIED, route, segments_of
 from .services.public import single_range
+from .services.readiness import Readiness
 from .unhandled import (
     MOST_OF_A_CALLBACK,
     claimed_event,
@@ -36,7 +44,10 @@ from .visitors import Visitors
 
 _log = logging.getLogger("sinchfn")
 
-#: Methods that a static file, the built-in ``/health`` and the landing page take.
+#: Paths of one segment that are answered where the function has nothing of its own at them.
+BUILT_IN = ("health", "ready")
+
+#: Methods that a static file, the built-in paths and the landing page take.
 READING = ("GET", "HEAD")
 
 
@@ -51,6 +62,7 @@ class FunctionView:
         at_root = route("POST", "/", None, function.exports)
         self._has_root_handler = at_root is not None and at_root.export is not None
         self._visitors = Visitors(function.config) if function.config.is_development else None
+        self._readiness = Readiness(function.services)
 
     def __call__(self, path: str = "") -> Response:
         incoming = Incoming(flask_request(), path, self._limit)
@@ -170,15 +182,24 @@ class FunctionView:
 
     def _built_in(self, incoming: Incoming) -> Callable[[], Response] | None:
         segments = segments_of(incoming.path)
-        if segments == ["health"] and not incoming.path.endswith("/"):
-            return self._health
+        if len(segments) == 1 and not incoming.path.endswith("/") and segments[0] in BUILT_IN:
+            return self._health if segments[0] == "health" else partial(self._ready, incoming)
         if not segments and self.function.has_landing_page:
             return lambda: make_response(200, self._landing_page(incoming).encode(), HTML)
         return None
 
     def _health(self) -> Response:
-        refuse_unstarted(self.function)
+        """Say that the process lives."""
         return json_response(200, {"status": "ok"})
+
+    def _ready(self, incoming: Incoming) -> Response:
+        """Say whether calls may come: not before the start, nor amid the end, nor without cache and storage."""
+        unready = self.function.lifecycle.unready()
+        reasons = [unready] if unready else self._readiness.faults()
+        if not reasons:
+            return json_response(200, {"status": "ok"})
+        error = ServiceUnavailable("This process is not ready for calls.", retry_after=int(RETRY))
+        return error_response(error, incoming.request_id, reasons=reasons)
 
     def _landing_page(self, incoming: Incoming) -> str:
         url = public_base(incoming.environ, self.function)

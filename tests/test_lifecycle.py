@@ -164,9 +164,10 @@ def test_once_it_has_ended_nothing_is_served_and_nothing_begins_anew(tmp_path: P
         assert served.get("/hello").status == 200
         with ended(served):
             pass
-        for path in ("/hello", "/health"):
+        assert served.get("/health").status == 200, "the process lives"
+        for path, why in (("/hello", "The function is ending."), ("/ready", "The process is stopping.")):
             answer = served.get(path)
-            assert (answer.status, "ending" in answer.json["error"]) == (503, True)
+            assert (answer.status, why in answer.text) == (503, True)
             assert int(answer.headers["Retry-After"]) > 0
         lifecycle.start_all()
         assert served.get("/hello").status == 503
@@ -828,9 +829,10 @@ def test_while_it_cannot_start_every_request_is_503_until_it_is_tried_again(
             asked += 1
             assert len(served.ledger) == asked
             assert (served.ledger[-1]["status"], served.ledger[-1]["outcome"]) == (503, "refused")
-        health = served.get("/health")
-        assert (health.status, health.headers["Retry-After"]) == (503, str(int(lifecycle.RETRY)))
-        assert "error" in health.json
+        assert served.get("/health").status == 200, "the process lives"
+        ready = served.get("/ready")
+        assert (ready.status, ready.headers["Retry-After"]) == (503, str(int(lifecycle.RETRY)))
+        assert ready.json["reasons"] == ["The start-up function two failed: ConnectionError: no database at ***"]
         assert served.get("/nowhere").status == 404
         assert words(tmp_path) == ["one", "two"], "not in every request"
         (said,) = [line for line in served.log_lines if "start-up function two" in line["message"]]
@@ -843,7 +845,7 @@ def test_while_it_cannot_start_every_request_is_503_until_it_is_tried_again(
         assert served.get("/hello").status == 503
         (tmp_path / "ready").touch()
         assert served.get("/hello").text == "hi"
-        assert served.get("/health").status == 200
+        assert served.get("/ready").status == 200
         assert words(tmp_path) == ["one", "two", "two", "two", "three"], "it goes on with the one that failed"
         with ended(served):
             pass
@@ -892,7 +894,8 @@ def test_the_routes_of_the_host_do_not_wait_for_the_function(tmp_path: Path) -> 
         assert client.get("/fn/own").text == "inner"
         answer = client.get("/fn/hello")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        assert client.get("/fn/health").status_code == 503
+        assert client.get("/fn/health").status_code == 200
+        assert client.get("/fn/ready").status_code == 503
         assert client.get("/nowhere").status_code == 404
 
 

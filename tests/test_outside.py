@@ -199,5 +199,5 @@ def test_a_start_up_function_that_fails_tells_the_app_context(make_app: MakeApp,
     )
     ended: list[Any] = []
     app.teardown_appcontext(ended.append)
-    assert raw_call(app, "GET", "/health").status == 503
+    assert raw_call(app, "GET", "/ready").status == 503
     assert [type(error) for error in ended] == [ValueError, type(None)]

@@ -389,13 +389,13 @@ def setup(runtime):
 
 def test_the_services_of_a_start_and_an_end_are_told_too(make_app: MakeApp) -> None:
     app, module = serve(make_app, f"{PROCESS}\ndef f(context, request): ...\n")
-    assert raw_call(app, "GET", "/health").status == 200
+    assert raw_call(app, "GET", "/ready").status == 200
     assert module.told == told_of("ok")
     module.told.clear()
     app.extensions["sinchfn"][0].lifecycle.stop()
     assert module.told == told_of("Failing")
     app, module = serve(make_app, f"{PROCESS}\ndef f(context, request): ...\n", folder="failing", FAIL="1")
-    assert raw_call(app, "GET", "/health").status == 503
+    assert raw_call(app, "GET", "/ready").status == 503
     assert module.told == told_of("Failing")
 
 

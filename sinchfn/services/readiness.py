@@ -1,0 +1,101 @@
+"""Readiness: whether what a function rests on answers, its cache and its storage."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..forks import Forkable, across_forks
+from .shared import Services
+
+_log = logging.getLogger("sinchfn")
+
+#: Seconds for which what was found holds. Whoever asks more often costs the backends nothing.
+FRESH = 1.0
+
+#: Seconds that the backends have to answer.
+PATIENCE = 1.0
+
+#: A key that nobody has written.
+KEY = "sinchfn-ready"
+
+#: What is asked of each backend.
+PROBES: dict[str, Callable[[Services], Any]] = {
+    "cache": lambda services: services.cache.get(KEY),
+    "storage": lambda services: services.storage.exists(KEY),
+}
+
+
+class Readiness(Forkable):
+    """Asks the backends of one function, at most once a second, and never waits longer than another for their answer.
+
+    Anybody may ask, so one thread at a time asks and waits; all others get what was found last.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._begin_anew()
+        across_forks(self)
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = -FRESH
+        self._faults = ["What the function rests on has not answered yet."]
+        self._probes: dict[str, _Probe] = {}
+        self._told: dict[str, str] = {}
+
+    def after_fork_in_child(self) -> None:
+        self._begin_anew()
+
+    def faults(self) -> list[str]:
+        """Return a sentence for each backend that does not answer."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._asked > FRESH:
+                    self._faults = self._ask()
+                    self._asked = time.monotonic()
+            finally:
+                self._lock.release()
+        return self._faults
+
+    def _ask(self) -> list[str]:
+        for name, ask in PROBES.items():
+            if name not in self._probes or self._probes[name].is_done.is_set():  # one that hangs is not asked again
+                self._probes[name] = _Probe(ask, self._services)
+        deadline = time.monotonic() + PATIENCE
+        return [fault for name in PROBES if (fault := self._fault_of(name, deadline - time.monotonic())) is not None]
+
+    def _fault_of(self, name: str, patience: float) -> str | None:
+        probe = self._probes[name]
+        is_done = probe.is_done.wait(max(0.0, patience))
+        if is_done and probe.failure is None:
+            if self._told.pop(name, None):
+                _log.info("The %s answers again.", name)
+            return None
+        why = f"{type(probe.failure).__name__}: {probe.failure}" if is_done else f"nothing came within {PATIENCE:g} s"
+        if self._told.get(name) != why:  # once, and again when it changes: anybody may ask, as often as he likes
+            self._told[name] = why
+            _log.warning("The %s does not answer: %s", name, why)
+        return f"The {name} does not answer."
+
+
+class _Probe:
+    """One question to one backend, on a thread of its own."""
+
+    def __init__(self, ask: Callable[[Services], Any], services: Services) -> None:
+        self.is_done = threading.Event()
+        self.failure: Exception | None = None
+        self._ask = ask
+        self._services = services
+        threading.Thread(target=self._run, name="sinchfn-ready", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._ask(self._services)
+        except Exception as error:
+            self.failure = error
+        finally:
+            self.is_done.set()
