@@ -445,7 +445,9 @@ class TestServed:
                     pool.map(lambda headers: server.request("POST", "/webhook/conversation", body, headers)[0], sent)
                 )
             messages, busy = json.loads(server.request("GET", "/seen")[2])
-            assert sorted(statuses) == [200] * 30 + [401] * 150, server.log
+            assert statuses.count(200) == 30, server.log
+            # A replay that comes while the message is at work is told to come again.
+            assert statuses.count(401) + statuses.count(503) == 150, server.log
             assert messages == 30
             assert busy > 1, "one worker did it all: nothing was proved"
 
