@@ -88,6 +88,8 @@ REFUSED = [
     "/<path:a>-<b>.<c>/z",
     "/<string(maxlength=900):a>-<string(minlength=2):b>-<default:c>.z",
     "/<int:a><int:b><int:c><int:d>x",
+    "/<any(a, aa):a><any(aa, a):b><any(a, aa, aaa):c>x",
+    "/<any(a, ab):a>b<any(ab, a):b>b<any(c, a, ab):c>.z",
 ]
 TAKEN = [
     "/<path:a>",
@@ -100,6 +102,7 @@ TAKEN = [
     "/<name>-<version>.zip",
     "/<string(length=2):a>-<string(length=2):b>-<string(length=2):c>.z",
     "/<any(a, b):x>-<any(c, d):y>-<any(e, f):z>.z",
+    "/<any(a, aa):x>/<any(a, aa):y>/<any(a, aa):z>/z",
     "/<uuid:a>-<uuid:b>-<uuid:c>.z",
 ]
 
@@ -133,6 +136,17 @@ def test_any_other_is_taken_and_costs_little(make_app: MakeApp, rule: str) -> No
     answer = cost_of(app, "/users/users")
     for unit in ("x/", "-", "a", "1", "1.", "v1.", "a-b_", "x/-"):
         assert cost_of(app, "/" + unit * (4000 // len(unit)) + "!") < 60 * answer, unit
+
+
+def test_a_path_that_hundreds_of_routes_read_whole_costs_little(make_app: MakeApp) -> None:
+    routes = "\n".join(
+        f"    @get('/<path:a>/end{number}')\n    def file_{number}(self, *, a): return a" for number in range(300)
+    )
+    app = make_app(f"from sinchfn import SinchController, get\n\nclass Files(SinchController):\n{routes}\n")
+    assert raw_call(app, "GET", f"/{'a/' * 900}end7").text == ("a/" * 900).strip("/")
+    answer = cost_of(app, "/a/end7")
+    for unit in ("a", "a/", "end7/"):
+        assert cost_of(app, f"/{unit * (8000 // len(unit))}") < 60 * answer, unit
 
 
 def test_a_route_with_two_open_ends_answers_paths_of_usual_length(make_app: MakeApp) -> None:

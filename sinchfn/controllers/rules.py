@@ -38,8 +38,9 @@ STRANGE = (
 )
 
 
-#: Longest path that is matched with a rule of two :func:`open_ends`: matching takes time with the square of its length.
-LONGEST_PATH = 512
+#: Longest path that is matched with rules of so many :func:`open_ends`. With one, each rule reads all of the path; with
+#: two, matching takes time with the square of its length.
+LONGEST_PATH: Mapping[int, int] = MappingProxyType({1: 2048, 2: 512})
 
 #: How many :func:`open_ends` a rule may have: with three the time goes with the cube of the length, and is seconds.
 MOST_OPEN_ENDS = 2
@@ -89,8 +90,8 @@ class Rules:
     _written_out: Mapping[str, Mapping[str, RouteMatch]] = field(init=False, default_factory=dict)
     #: what the paths with variables begin with; None stands for anything
     _begins: frozenset[str | None] = field(init=False, default=frozenset())
-    #: whether one of them has two open ends
-    _is_quadratic: bool = field(init=False, default=False)
+    #: the longest path that is matched with all of them; None for any
+    _longest: int | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         _refuse_doubles(self.targets)
@@ -101,8 +102,8 @@ class Rules:
             object.__setattr__(self, "_written_out", _by_path(self.targets))
             begins = (_first_segment(target.path) for target in self.targets if target.has_variables)
             object.__setattr__(self, "_begins", frozenset(begins))
-            open_ended = any(open_ends(target.path) > 1 for target in self.targets)
-            object.__setattr__(self, "_is_quadratic", open_ended)
+            longest = LONGEST_PATH.get(max(open_ends(target.path) for target in self.targets))
+            object.__setattr__(self, "_longest", longest)
 
     def match(self, method: str, segments: Sequence[str]) -> RouteMatch | None:
         """What a path leads to; None if nothing.
@@ -117,7 +118,7 @@ class Rules:
             return written_out[method]
         if written_out is None and None not in self._begins and (segments[0] if segments else "") not in self._begins:
             return None  # without Werkzeug, for which it takes longer than for all else in the way of a plain export
-        if self._is_quadratic and len(path) > LONGEST_PATH:
+        if self._longest is not None and len(path) > self._longest:
             return None
         try:
             # Werkzeug takes a method in any case: `post` is none.
@@ -179,8 +180,14 @@ def _is_open(kind: str, before: str, behind: str) -> bool:
 
 
 def _kind_of(converter: str | None) -> str:
-    """The name of a converter; ``fixed`` for that of a text of a given length."""
+    """The name of a converter; ``fixed`` for that of a text of a given length.
+
+    ``string`` also for one of several texts, if one of these begins another: ``any(a, ab)``.
+    """
     kind, _, arguments = (converter or "string").partition("(")
+    if kind == "any":
+        texts = [text.strip(" \"')") for text in arguments.split(",")]
+        return "string" if any(a != b and b.startswith(a) for a in texts for b in texts) else kind
     return "fixed" if re.search(r"\blength=", arguments) else "string" if kind == "default" else kind
 
 
