@@ -11,8 +11,9 @@ prints one)::
 
     workers = 4
 
-With the hooks the start-up functions run before a worker accepts, and one that raises ends gunicorn with its message;
-when a worker is told to stop, its sockets are closed at once. Without them a function starts with its first request.
+With the hooks the start-up functions run before a worker accepts. The first start that fails ends gunicorn with its
+message; after a good one, a worker that fails is tried again, and the others serve on (see :mod:`sinchfn.boot`). When a
+worker is told to stop, its sockets are closed at once. Without the hooks a function starts with its first request.
 
 With the logger gunicorn's own log has the form of the function's.
 
@@ -34,14 +35,17 @@ import threading
 import time
 import traceback
 import weakref
+from collections.abc import Callable
+from functools import partial
 from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Any
 
 from gunicorn import glogging  # type: ignore[import-untyped]  # it has no types, nor stubs in our environment
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
-from gunicorn.errors import AppImportError  # type: ignore[import-untyped]
+from gunicorn.errors import AppImportError, HaltServer  # type: ignore[import-untyped]
 
+from .boot import Boots, StandIn
 from .errors import StartupError
 from .lifecycle import close_all_sockets, start_all, stop_all
 from .redaction import without_token
@@ -53,12 +57,14 @@ from .startup import settings_ahead
 __all__ = (
     "accesslog",
     "bind",
+    "child_exit",
     "control_socket_disable",
     "errorlog",
     "forwarder_headers",
     "graceful_timeout",
     "keepalive",
     "logger_class",
+    "post_fork",
     "post_worker_init",
     "threads",
     "timeout",
@@ -132,18 +138,59 @@ SOCKET_PATIENCE = 5.0
 #: Seconds of gunicorn's ``graceful_timeout`` that are kept for shutdown functions, when requests take all of it.
 SHUTDOWN_SHARE = 3.0
 
+#: What this master and its workers know of their boots. The workers inherit it.
+BOOTS = Boots()
+
 #: Where the frames of a traceback are that stand before the user's own.
 FOREIGN = (str(Path(glogging.__file__).parent), str(Path(importlib.__file__).parent))
 
 
+def post_fork(server: Any, worker: Any) -> None:
+    """Let a worker wait before it loads the app, if the one before it failed."""
+    worker.load_wsgi = partial(_load, worker, worker.load_wsgi)
+
+
+def _load(worker: Any, load: Callable[[], None]) -> None:
+    _await_turn(worker)
+    if BOOTS.pause:  # nobody serves the function, and callers who wait are worse off than those who are refused
+        BOOTS.stand_in(worker.age)
+        worker.wsgi = StandIn(BOOTS)
+        return
+    try:
+        load()
+    except KeyboardInterrupt as error:  # the module's own: gunicorn's signals do not raise it
+        raise StartupError("The app cannot be loaded: a KeyboardInterrupt was raised.") from error
+
+
+def _await_turn(worker: Any) -> None:
+    """Wait for the next try while another worker serves the function."""
+    while BOOTS.pause and BOOTS.is_served_by_another():
+        if not worker.alive:
+            BOOTS.stand_in(worker.age)
+            raise SystemExit(0)
+        worker.notify()
+        time.sleep(WATCH)
+
+
+def _retire(worker: Any) -> None:
+    """End a worker that stands in, when another one serves the function or the next try is due."""
+    while worker.alive and BOOTS.pause and not BOOTS.is_served_by_another():
+        time.sleep(WATCH)
+    worker.alive = False
+
+
 def post_worker_init(worker: Any) -> None:
     """Start the functions in a worker that is about to accept."""
+    if isinstance(worker.wsgi, StandIn):
+        threading.Thread(target=_retire, args=(worker,), name="sinchfn-retire", daemon=True).start()
+        return
     try:
         start_all()
     except StartupError as error:
         if (stopped := _stopped_by_gunicorn(error)) is not None:
             raise stopped from None
         raise
+    BOOTS.succeed(worker.age)
     threading.Thread(target=_watch, args=(worker,), name="sinchfn-watch", daemon=True).start()
 
 
@@ -198,6 +245,24 @@ def worker_exit(server: Any, worker: Any) -> None:
     stop_all(min(SOCKET_PATIENCE, _before_shutdown(worker)))
 
 
+def child_exit(server: Any, worker: Any) -> None:
+    """Count a worker that ended before it served anything, and end gunicorn if none ever has.
+
+    Such a worker called ``os._exit()``, say, or was killed. gunicorn would put another one in its place at once, and
+    again for ever.
+    """
+    if not BOOTS.end(worker.age, worker.pid) or not server.LISTENERS:  # without listeners it is stopping by itself
+        return
+    if not BOOTS.has_succeeded:
+        reason = f"Worker (pid:{worker.pid}) ended while it loaded the app. Look for what ends the process there."
+        raise HaltServer(reason, Arbiter.WORKER_BOOT_ERROR)
+    server.log.error(
+        "Worker (pid:%s) could not start. The next try is in %.0f s; workers that have started serve on.",
+        worker.pid,
+        BOOTS.pause,
+    )
+
+
 class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
     """gunicorn's logger, with sinchfn's lines: one form for all, without secrets, each line once."""
 
@@ -231,6 +296,10 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
         status = LOAD_FAILURES.get(msg) if isinstance(msg, str) else None
         error = sys.exc_info()[1]
         if status is not None and error is not None and _is_loading(error):
+            if BOOTS.has_succeeded:
+                BOOTS.explain(redact(" ".join(str(error).split())))
+                self._say_why(error)
+                raise SystemExit(1)  # another worker will try again
             if self._failing.is_ours():
                 self._say_why(error)
                 raise SystemExit(status)  # at this status gunicorn ends
@@ -258,7 +327,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
 
 def _is_loading(error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
-    if any(frame.name == "post_worker_init" and frame.filename == __file__ for frame in frames):
+    if any(frame.name in ("_load", "post_worker_init") and frame.filename == __file__ for frame in frames):
         return True
     return any(frame.name == "wsgi" and frame.filename.startswith(FOREIGN[0]) for frame in frames)
 
