@@ -49,7 +49,7 @@ from .boot import Boots, StandIn
 from .errors import StartupError
 from .lifecycle import close_all_sockets, start_all, stop_all
 from .redaction import without_token
-from .services.logs import make_formatter, redact
+from .services.logs import PlatformHandler, make_formatter, redact
 from .services.logs.records import OWNERS, from_users_code
 from .startup import settings_ahead
 
@@ -273,10 +273,11 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
         self._secrets = config.redact  # kept, so that they are struck out before a function is loaded
         OWNERS.add(self._secrets)
         for log in (self.error_log, self.access_log):
-            for handler in log.handlers:
+            for handler in list(log.handlers):
                 if getattr(handler, "_gunicorn", False) and not isinstance(handler, SysLogHandler):
                     stream = getattr(handler, "stream", None)
-                    handler.setFormatter(make_formatter(config["SINCHFN_LOG_FORMAT"], redact, stream))
+                    used = _unblocked(log, handler) if stream in (sys.stdout, sys.stderr) else handler
+                    used.setFormatter(make_formatter(config["SINCHFN_LOG_FORMAT"], redact, stream))
         _put_on(self.error_log, _ProcessFilter())
         _put_on(self.access_log, _AccessFilter())
         _put_on(logging.getLogger("sinchfn"), _OneWorkerFilter())
@@ -323,6 +324,15 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # for the same reason
             self.error_log.error(
                 "The app cannot be loaded: %s", type(error).__name__, exc_info=(type(error), error, trace)
             )
+
+
+def _unblocked(log: logging.Logger, handler: Any) -> logging.Handler:
+    """Put a handler of ours, which nobody has to read, in the place of gunicorn's own."""
+    ours = PlatformHandler(handler.stream)
+    ours._gunicorn = True  # type: ignore[attr-defined]  # by this it finds its handlers again at a reload
+    log.removeHandler(handler)
+    log.addHandler(ours)
+    return ours
 
 
 def _is_loading(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from .filters import NotOursFilter, RedactionFilter
 from .formatters import JsonFormatter, PlatformFormatter, TextFormatter
+from .output import Output
 from .records import RequestFields, bound_to, current_request, free_names, logger_of, redact, request_fields
 
 _log = logging.getLogger("sinchfn")
@@ -45,10 +46,37 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 class PlatformHandler(logging.StreamHandler[Any]):
-    """Writes to standard error. The one handler that sinchfn itself installs."""
+    """Writes to standard error. The one handler that sinchfn itself installs.
 
-    def __init__(self) -> None:
-        super().__init__(sys.stderr)
+    Lines that nobody reads are lost and counted, so that they do not hold up calls.
+    """
+
+    def __init__(self, stream: Any = None) -> None:
+        super().__init__(sys.stderr if stream is None else stream)
+        self._output = Output()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._say_lost()
+            if not self._output.lost:
+                self._write(record)
+                self.flush()
+            else:
+                self._output.lost += 1
+        except Exception:
+            self.handleError(record)
+
+    def _say_lost(self) -> None:
+        lost = self._output.lost
+        if lost:
+            said = ("%d log lines were lost: standard error was not read.", (lost,))
+            if self._write(logging.LogRecord(_log.name, logging.WARNING, __file__, 0, *said, None)):
+                self._output.lost = 0
+            else:
+                self._output.lost = lost  # that sentence is not one of the lines
+
+    def _write(self, record: logging.LogRecord) -> bool:
+        return self._output.write(self.stream, self.format(record) + self.terminator)
 
     def flush(self) -> None:
         if not getattr(self.stream, "line_buffering", False):  # then the write of the line was its flush
@@ -60,7 +88,7 @@ class PlatformHandler(logging.StreamHandler[Any]):
         said = ("A line of the logger %s was lost: %s.", (logger_of(record), error))
         with suppress(Exception):  # no room, or nobody there to read it: then this is lost as well
             lost = logging.LogRecord(_log.name, logging.ERROR, __file__, 0, *said, None)
-            self.stream.write(self.format(lost) + self.terminator)
+            self._write(lost)
 
 
 #: Why some lines have another form than the settings say.

@@ -1,0 +1,152 @@
+"""Standard error and standard output that nobody reads: calls go on, and what was lost is counted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gunicorn_server import PATIENCE, ROOT, Server, free_port, until
+from serving import clean_environment, write_function
+
+TALKS = """
+def talk(context, request):
+    context.log.warning("talk %s %s", request.query.get("n"), "x" * 3000)
+    return "said"
+"""
+
+#: More than any pipe or socket holds.
+MANY = 200
+
+
+@contextmanager
+def gunicorn(folder: Path, stdout: Any, stderr: Any, **env: str) -> Iterator[Server]:
+    write_function(folder, TALKS)
+    port = free_port()
+    command = ["-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-b", f"127.0.0.1:{port}"]
+    process = subprocess.Popen(
+        [sys.executable, *command, "--threads", "2", "sinchfn:create_app()"],
+        cwd=folder,
+        env=clean_environment() | {"SINCHFN_FUNCTION": str(folder), "SINCHFN_LOG_FORMAT": "text"} | env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+    server = Server(process, port, folder / "none", folder)
+    try:
+        until(lambda: server.request("GET", "/health")[0] == 200)
+        yield server
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(PATIENCE)
+
+
+class Reader:
+    """Reads all that comes, when it is told to begin."""
+
+    def __init__(self, file: int) -> None:
+        self.text = ""
+        self._file = file
+
+    def begin(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        while data := os.read(self._file, 65536):
+            self.text += data.decode()
+
+
+def kinds() -> dict[str, Any]:
+    return {"pipe": os.pipe, "socket": lambda: tuple(end.detach() for end in socket.socketpair())}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_standard_error_that_is_not_read_stops_no_call_and_losses_are_counted(tmp_path: Path, kind: str) -> None:
+    out, into = kinds()[kind]()
+    try:
+        with gunicorn(tmp_path, subprocess.DEVNULL, into) as server:
+            os.close(into)
+            for number in range(MANY):
+                assert server.request("GET", f"/talk?n={number}")[2] == b"said"
+            assert select.select([out], [], [], 0)[0], "what there was room for is there"
+            reader = Reader(out)
+            reader.begin()
+
+            def came_again() -> bool:
+                server.request("GET", "/talk?n=again")
+                return "talk again" in reader.text
+
+            until(came_again)
+            lost = re.findall(r"(\d+) log lines were lost: standard error was not read", reader.text)
+            told = set(re.findall(r"talk (\d+) x{3000}\b", reader.text))
+            assert 0 < len(told) < MANY
+            assert sum(map(int, lost)) >= MANY - len(told)
+            assert all(line.count("talk ") <= 1 for line in reader.text.splitlines()), "no line is torn into another"
+    finally:
+        os.close(out)
+
+
+def test_standard_error_that_is_closed_stops_no_call(tmp_path: Path) -> None:
+    out, into = os.pipe()
+    with gunicorn(tmp_path, subprocess.DEVNULL, into) as server:
+        os.close(into)
+        os.close(out)
+        for number in range(20):
+            assert server.request("GET", f"/talk?n={number}")[2] == b"said"
+
+
+def test_a_ledger_on_standard_output_that_is_not_read_stops_no_call(tmp_path: Path) -> None:
+    out, into = os.pipe()
+    os.set_blocking(into, True)
+    fill = 65536 - 4096
+    os.write(into, b"\n" * fill)  # so that a few records are enough
+    try:
+        with (tmp_path / "log").open("wb") as log, gunicorn(tmp_path, into, log, SINCHFN_USAGE="-") as server:
+            os.close(into)
+            for number in range(60):
+                assert server.request("GET", f"/talk?n={number}")[2] == b"said"
+            text = (tmp_path / "log").read_text()
+            assert "The usage ledger on standard output cannot be written: it is not read" in text
+            kept = text.count("Usage record: ")
+            reader = Reader(out)
+            reader.begin()
+            until(lambda: server.request("GET", "/talk?n=again")[0] == 200 and "is written again" in log_of(tmp_path))
+            until(lambda: len(reader.text.split()) >= 0 and reader.text.endswith("\n"))
+            records = [json.loads(line) for line in reader.text.splitlines() if line.strip()]
+            assert len(records) >= 60 - kept
+    finally:
+        os.close(out)
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "log").read_text()
+
+
+def test_a_reader_who_is_slow_loses_nothing(tmp_path: Path) -> None:
+    script = """
+    import logging, sys, sinchfn
+    sinchfn.create_app(sys.argv[1])
+    for number in range(100):
+        logging.getLogger("sinchfn").warning("line %d %s", number, "y" * 3000)
+    """
+    write_function(tmp_path, TALKS)
+    code = "\n".join(line.strip() if not line.startswith("        ") else line[4:] for line in script.splitlines())
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=clean_environment() | {"SINCHFN_LOG_FORMAT": "text"},
+        stderr=subprocess.PIPE,
+        timeout=PATIENCE,
+    )
+    assert [int(number) for number in re.findall(rb"line (\d+) y", done.stderr)] == list(range(100))
