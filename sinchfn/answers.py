@@ -76,7 +76,7 @@ def _check_nothing(made: Made, invocation: Invocation) -> None:
     if event in UNANSWERED:
         return
     if made:
-        _object_to("return", 'it used a builder and returned None: is a "return" missing?', invocation)
+        _object_to("return", 'it used a builder and returned None: a "return" seems to be missing', invocation)
     elif event == "ice" and invocation.function.config.is_development:
         _log.warning("%s returned nothing, so the platform does not know what to do with the call.", _name(invocation))
 

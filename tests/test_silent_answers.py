@@ -39,11 +39,11 @@ def told(served: Served, level: str = "WARNING") -> list[str]:
 
 #: What a handler does -> where that is wrong, and what it is told.
 WRONG = {
-    "a forgotten return": ("ice", "IceSvamlBuilder().say('Hello').hangup()", 'is a "return" missing?'),
-    "a forgotten return of pie": ("pie", "PieSvamlBuilder().hangup()", 'is a "return" missing?'),
-    "a forgotten return of ace": ("ace", "AceSvamlBuilder().continue_().build()", 'is a "return" missing?'),
-    "a builder in a variable": ("ice", "builder = IceSvamlBuilder()", 'is a "return" missing?'),
-    "a builder from a factory": ("pie", "sinchfn.create_pie_builder().say('x')", 'is a "return" missing?'),
+    "a forgotten return": ("ice", "IceSvamlBuilder().say('Hello').hangup()", 'a "return" seems to be missing'),
+    "a forgotten return of pie": ("pie", "PieSvamlBuilder().hangup()", 'a "return" seems to be missing'),
+    "a forgotten return of ace": ("ace", "AceSvamlBuilder().continue_().build()", 'a "return" seems to be missing'),
+    "a builder in a variable": ("ice", "builder = IceSvamlBuilder()", 'a "return" seems to be missing'),
+    "a builder from a factory": ("pie", "sinchfn.create_pie_builder().say('x')", 'a "return" seems to be missing'),
     "no action": ("ice", "return IceSvamlBuilder().say('Hello')", "without an action"),
     "no action in pie": ("pie", "return PieSvamlBuilder().play('https://a.example/b.mp3')", "without an action"),
     "nothing at all": ("ice", "return IceSvamlBuilder()", "without an action"),
