@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from serving import clean_environment, write_function
 
 TALKS = """
 def talk(context, request):
+    print("printed")  # what is printed stays in the buffer of the process
     context.log.warning("talk %s %s", request.query.get("n"), "x" * 3000)
     return "said"
 """
@@ -38,7 +39,10 @@ def gunicorn(folder: Path, stdout: Any, stderr: Any, **env: str) -> Iterator[Ser
     process = subprocess.Popen(
         [sys.executable, *command, "--threads", "2", "sinchfn:create_app()"],
         cwd=folder,
-        env=clean_environment() | {"SINCHFN_FUNCTION": str(folder), "SINCHFN_LOG_FORMAT": "text"} | env,
+        # Unbuffered, a handler's own print() would block by itself.
+        env=clean_environment()
+        | {"SINCHFN_FUNCTION": str(folder), "SINCHFN_LOG_FORMAT": "text", "PYTHONUNBUFFERED": ""}
+        | env,
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=stderr,
@@ -64,8 +68,9 @@ class Reader:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        while data := os.read(self._file, 65536):
-            self.text += data.decode()
+        with suppress(OSError):  # the test is over, and has closed it
+            while data := os.read(self._file, 65536):
+                self.text += data.decode()
 
 
 def kinds() -> dict[str, Any]:
@@ -109,7 +114,6 @@ def test_standard_error_that_is_closed_stops_no_call(tmp_path: Path) -> None:
 
 def test_a_ledger_on_standard_output_that_is_not_read_stops_no_call(tmp_path: Path) -> None:
     out, into = os.pipe()
-    os.set_blocking(into, True)
     fill = 65536 - 4096
     os.write(into, b"\n" * fill)  # so that a few records are enough
     try:
@@ -132,6 +136,55 @@ def test_a_ledger_on_standard_output_that_is_not_read_stops_no_call(tmp_path: Pa
 
 def log_of(folder: Path) -> str:
     return (folder / "log").read_text()
+
+
+def test_handlers_on_one_descriptor_write_whole_lines(tmp_path: Path) -> None:
+    code = """
+import logging, os, sys, sinchfn
+from sinchfn.services.logs import PlatformHandler
+first, second = logging.getLogger("first"), logging.getLogger("second")
+for log in (first, second):
+    log.addHandler(PlatformHandler())
+for number in range(50):
+    first.warning("first %d %s", number, "a" * 6000)
+    second.warning("second %d %s", number, "b" * 6000)
+print("filled", flush=True)
+sys.stdin.readline()
+second.warning("second again")
+"""
+    out, into = os.pipe()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": into}
+    with subprocess.Popen([sys.executable, "-c", code], env=clean_environment(), text=True, **pipes) as process:
+        os.close(into)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "filled\n"
+        reader = Reader(out)
+        reader.begin()
+        until(lambda: not select.select([out], [], [], 0)[0])
+        process.communicate("go on\n", timeout=PATIENCE)
+        until(lambda: "second again\n" in reader.text)
+    os.close(out)
+    text = reader.text
+    lines = text.splitlines()
+    assert lines[-1] == "second again"
+    assert "log lines were lost" in lines[-2]
+    assert all(re.fullmatch(r"(first|second) [0-9]+ (a{6000}|b{6000})", line) for line in lines[:-2])
+
+
+def test_a_stream_that_stands_for_standard_error_gets_the_lines(tmp_path: Path) -> None:
+    code = """
+import sys, sinchfn
+class Tee:
+    def __init__(self, stream): self.stream = stream
+    def write(self, text): self.stream.write("tee: " + text)
+    def __getattr__(self, name): return getattr(self.stream, name)
+sys.stderr = Tee(sys.stderr)
+sinchfn.create_app(sys.argv[1])
+"""
+    write_function(tmp_path, TALKS)
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, timeout=PATIENCE)
+    assert done.stderr.startswith(b"tee: ")
 
 
 def test_a_reader_who_is_slow_loses_nothing(tmp_path: Path) -> None:

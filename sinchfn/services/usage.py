@@ -14,7 +14,7 @@ from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
 
 from ..forks import Forkable, across_forks
-from .logs import Clean, Output
+from .logs import OUTPUTS, Clean
 
 _log = logging.getLogger("sinchfn.usage")
 
@@ -188,7 +188,6 @@ class OutputLedger(Ledger):
 
     def __init__(self) -> None:
         super().__init__(Path("-"))
-        self._output = Output()
 
     @property
     def name(self) -> str:
@@ -200,11 +199,11 @@ class OutputLedger(Ledger):
 
     def _append(self, line: bytes) -> None:
         try:
-            sys.stdout.flush()  # what was printed goes out first
-            is_written = self._output.write(sys.stdout, line.decode("ascii"))
-            sys.stdout.flush()
+            output = OUTPUTS.of(sys.stdout)
+            if output is None:
+                sys.stdout.write(line.decode("ascii"))
+                sys.stdout.flush()
+            elif not output.write(line):
+                raise OSError(errno.EAGAIN, "it is not read")
         except (ValueError, AttributeError):  # it is closed, or there is none
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
-        if not is_written:
-            raise OSError(errno.EAGAIN, "it is not read")
-        self._output.lost = 0

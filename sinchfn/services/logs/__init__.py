@@ -23,7 +23,7 @@ from .handlers import RequestLogger as RequestLogger
 from .handlers import make_formatter as make_formatter
 from .handlers import set_up_logging as set_up_logging
 from .handlers import strike_out as strike_out
-from .output import Output as Output
+from .output import OUTPUTS as OUTPUTS
 from .records import Clean as Clean
 from .records import RequestFields as RequestFields
 from .records import bound_to as bound_to

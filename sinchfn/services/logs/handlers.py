@@ -12,7 +12,7 @@ from typing import Any
 
 from .filters import NotOursFilter, RedactionFilter
 from .formatters import JsonFormatter, PlatformFormatter, TextFormatter
-from .output import Output
+from .output import OUTPUTS
 from .records import RequestFields, bound_to, current_request, free_names, logger_of, redact, request_fields
 
 _log = logging.getLogger("sinchfn")
@@ -53,33 +53,28 @@ class PlatformHandler(logging.StreamHandler[Any]):
 
     def __init__(self, stream: Any = None) -> None:
         super().__init__(sys.stderr if stream is None else stream)
-        self._output = Output()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._say_lost()
-            if not self._output.lost:
-                self._write(record)
-                self.flush()
-            else:
-                self._output.lost += 1
+            output = OUTPUTS.of(self.stream)
+            if output is not None:
+                output.write(self._line(record), self._notice)
+                return
         except Exception:
             self.handleError(record)
+        else:
+            super().emit(record)
 
-    def _say_lost(self) -> None:
-        lost = self._output.lost
-        if lost:
-            said = ("%d log lines were lost: standard error was not read.", (lost,))
-            if self._write(logging.LogRecord(_log.name, logging.WARNING, __file__, 0, *said, None)):
-                self._output.lost = 0
-            else:
-                self._output.lost = lost  # that sentence is not one of the lines
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return (self.format(record) + self.terminator).encode(self.stream.encoding, "backslashreplace")
 
-    def _write(self, record: logging.LogRecord) -> bool:
-        return self._output.write(self.stream, self.format(record) + self.terminator)
+    def _notice(self, lost: int) -> bytes:
+        said = ("%d log lines were lost: standard error was not read.", (lost,))
+        return self._line(logging.LogRecord(_log.name, logging.WARNING, __file__, 0, *said, None))
 
     def flush(self) -> None:
-        if not getattr(self.stream, "line_buffering", False):  # then the write of the line was its flush
+        # What else is in the buffer of a pipe, such as prints, could block: it is not ours.
+        if not getattr(self.stream, "line_buffering", False) and OUTPUTS.of(self.stream) is None:
             super().flush()
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
@@ -88,7 +83,10 @@ class PlatformHandler(logging.StreamHandler[Any]):
         said = ("A line of the logger %s was lost: %s.", (logger_of(record), error))
         with suppress(Exception):  # no room, or nobody there to read it: then this is lost as well
             lost = logging.LogRecord(_log.name, logging.ERROR, __file__, 0, *said, None)
-            self._write(lost)
+            if (output := OUTPUTS.of(self.stream)) is not None:
+                output.write(self._line(lost))
+            else:
+                self.stream.write(self.format(lost) + self.terminator)
 
 
 #: Why some lines have another form than the settings say.

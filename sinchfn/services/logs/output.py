@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import socket
 import stat
+import threading
 import time
+from collections.abc import Callable
 from typing import Any
+
+from ...forks import Forkable, across_forks
 
 #: Seconds that one line waits for a reader who was reading before. While nobody reads, no line waits.
 PATIENCE = 0.5
@@ -17,86 +22,104 @@ ATOMIC = getattr(select, "PIPE_BUF", 512)
 
 
 class Output:
-    """Writes lines to a stream. A line that nobody makes room for is lost, and counted.
+    """Writes lines to a pipe or socket. A line that nobody makes room for is lost, and counted.
 
-    Pipes and sockets block whoever writes when they are full. (Files do not, and a terminal does when its user wants.)
-    Their descriptors are shared with other processes, so they cannot simply be made non-blocking.
+    Pipes and sockets block whoever writes when they are full. Their descriptors are shared with other processes, so
+    they cannot simply be made non-blocking.
     """
 
-    def __init__(self) -> None:
-        #: lines that were lost since one was last written
-        self.lost = 0
+    def __init__(self, descriptor: int, state: os.stat_result) -> None:
+        self.identity = _identity_of(state)
+        self._descriptor = descriptor
+        self._is_socket = stat.S_ISSOCK(state.st_mode)
+        self._pipe = None if self._is_socket else _reopened(descriptor)
+        self._lock = threading.Lock()
+        self._lost = 0
         #: the end of a line of which the beginning is out
         self._rest = b""
-        self._stream: Any = None
-        self._identity: tuple[int, int] | None = None
-        self._pipe: int | None = None
 
-    def write(self, stream: Any, line: str) -> bool:
+    def write(self, line: bytes, notice: Callable[[int], bytes] | None = None) -> bool:
         """Write a line, with its end; return False if it is lost.
 
+        :param notice: makes the line that says how many were lost before this one.
         :raises OSError: nobody can read it any more: the other end is closed.
         """
-        found = _descriptor(stream)
-        if found is None:
-            stream.write(line)
+        with self._lock:
+            if self._lost and notice is not None and self._put(notice(self._lost)):
+                self._lost = 0
+            if (self._lost and notice is not None) or not self._put(line):
+                self._lost += 1
+                return False
+            self._lost = 0
             return True
-        descriptor, state = found
-        self._begin(descriptor, state)
-        data = self._rest + line.encode(getattr(stream, "encoding", None) or "utf-8", "backslashreplace")
-        deadline = time.monotonic() + (0 if self.lost else PATIENCE)
-        begun = len(self._rest)
+
+    def _put(self, line: bytes) -> bool:
+        """Write a line, or nothing of it. What is left of one that was begun goes out before the next."""
+        deadline = time.monotonic() + (0 if self._lost or self._rest else PATIENCE)
+        data, before = self._rest + line, len(self._rest)
         while data:
-            written = self._write_some(descriptor, state, data)
-            data, begun = data[written:], begun - written
-            if not written and (time.monotonic() >= deadline or not _wait(descriptor, deadline - time.monotonic())):
+            written = self._write_some(data)
+            data, before = data[written:], before - written
+            patience = deadline - time.monotonic()
+            if not written and (patience <= 0 or not _wait(self._descriptor, patience)):
                 break
-        if begun >= 0 and data:  # nothing of this line is out
-            self._rest = data[:begun]
-            self.lost += 1
-            return False
-        self._rest = data  # goes out before the next line
-        return True
+        is_out = before < 0 or not data
+        self._rest = data if is_out else data[:before]
+        return is_out
 
-    def _begin(self, descriptor: int, state: os.stat_result) -> None:
-        """Forget what was begun when the descriptor leads somewhere else by now."""
-        if self._identity != (state.st_dev, state.st_ino):
-            self.close()
-            self._identity = state.st_dev, state.st_ino
-            if stat.S_ISFIFO(state.st_mode):
-                self._pipe = _reopened(descriptor)
-
-    def _write_some(self, descriptor: int, state: os.stat_result, data: bytes) -> int:
+    def _write_some(self, data: bytes) -> int:
         """Write as much as there is room for, without waiting for more."""
         try:
             if self._pipe is not None:
                 return os.write(self._pipe, data)
-            if stat.S_ISSOCK(state.st_mode):
-                with socket.socket(fileno=os.dup(descriptor)) as peer:
+            if self._is_socket:
+                with socket.socket(fileno=os.dup(self._descriptor)) as peer:
                     return peer.send(data, socket.MSG_DONTWAIT)
-            return os.write(descriptor, data[:ATOMIC]) if _wait(descriptor, 0) else 0
+            return os.write(self._descriptor, data[:ATOMIC]) if _wait(self._descriptor, 0) else 0
         except BlockingIOError:
             return 0
 
-    def close(self) -> None:
-        """Give back what is open, and forget what is left of a line."""
+    def __del__(self) -> None:
         if self._pipe is not None:
             os.close(self._pipe)
-        self._pipe, self._identity, self._rest = None, None, b""
-
-    def __del__(self) -> None:
-        self.close()
 
 
-def _descriptor(stream: Any) -> tuple[int, os.stat_result] | None:
-    """The descriptor of a stream that may block, with its state; None for any other."""
-    try:
-        descriptor = stream.fileno()
-        state = os.fstat(descriptor)
-    except (AttributeError, OSError, ValueError):  # a stream of Python's own, or a closed one
-        return None
-    may_block = stat.S_ISFIFO(state.st_mode) or stat.S_ISSOCK(state.st_mode)
-    return (descriptor, state) if may_block and hasattr(select, "poll") else None
+class Outputs(Forkable):
+    """The output of each descriptor: all who write to it have to write whole lines one after the other."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, Output] = {}
+        across_forks(self)
+
+    def of(self, stream: Any) -> Output | None:
+        """Return the output that `stream` writes to, or None if it cannot block: a file, or a stream of Python's own.
+
+        (A terminal blocks when its user stops it, and that is meant.)
+        """
+        if type(stream) is not io.TextIOWrapper or not hasattr(select, "poll"):
+            return None
+        try:
+            descriptor = stream.fileno()
+            state = os.fstat(descriptor)
+        except (OSError, ValueError):  # it is closed
+            return None
+        if not (stat.S_ISFIFO(state.st_mode) or stat.S_ISSOCK(state.st_mode)):
+            return None
+        known = self._found.get(descriptor)
+        if known is None or known.identity != _identity_of(state):  # another by now, as in tests
+            known = self._found[descriptor] = Output(descriptor, state)
+        return known
+
+    def after_fork_in_child(self) -> None:
+        self._found = {}
+
+
+#: Of the module, because a descriptor belongs to the process.
+OUTPUTS = Outputs()
+
+
+def _identity_of(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
 
 
 def _reopened(descriptor: int) -> int | None:
