@@ -1,4 +1,4 @@
-"""Runs the Autobahn|Testsuite, a client that fuzzes, against a WebSocket echo under gunicorn, and counts its verdicts.
+"""Run the Autobahn|Testsuite, a fuzzing client, against a WebSocket echo under gunicorn, and count its verdicts.
 
 The testsuite needs Python 2.7, which must be on this machine. All else is installed from PyPI at the first run, into a
 virtualenv that is kept: pinned, and nothing in it has to be compiled on x86-64 Linux.
@@ -23,10 +23,10 @@ from typing import NamedTuple
 from processes import HOST, Server, scratch
 from tables import table
 
-#: All but compression, which sections 12 and 13 are about.
+#: All sections but 12 and 13, which are about compression.
 CASES = ("1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "9.*", "10.*")
 
-#: What a function offers where, and what sends back each message.
+#: The paths of a function, and the styles of echo at them.
 STYLES: Mapping[str, str] = {"blocking": "/", "callback": "/callbacks"}
 
 FUNCTION = """
@@ -63,10 +63,10 @@ def echo(ws):
 #: Sections 9 and 10 send up to 16 MiB in a message.
 MAX_MESSAGE = 32 << 20
 
-#: Seconds for all cases. A case that gets no answer is given up by the testsuite itself.
+#: Seconds for all cases. The testsuite itself gives up a case without an answer.
 PATIENCE = 1800.0
 
-#: What the testsuite says while it runs.
+#: The output of the testsuite while it runs.
 LOG = "wstest.log"
 
 #: The last virtualenv that makes one for Python 2.7; it runs in this Python.
@@ -102,12 +102,12 @@ TESTSUITE = (
     "argparse==1.4.0",
 )
 
-#: Verdicts that are no failure. Those after the first mean: allowed but not the best, for information, not offered.
+#: Verdicts that are not failures. The later ones mean: allowed but not the best, for information, not offered.
 FINE = ("OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED")
 
 
 class Verdict(NamedTuple):
-    """What the testsuite says about one case."""
+    """The verdict of the testsuite on one case."""
 
     case: str
     message: str
@@ -147,7 +147,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def environment(cache: Path, python: str) -> Path:
-    """The Python of a virtualenv with the testsuite, made anew where `cache` has none with these very packages.
+    """Return the Python of a virtualenv with the testsuite. Make one if ``cache`` has none with exactly these packages.
 
     :param python: path or name of a Python 2.7.
     """
@@ -183,14 +183,14 @@ def _call(*command: str, **variables: str) -> None:
 
 
 def function(folder: Path) -> Server:
-    """sinchfn, with an echo for each style."""
+    """Serve sinchfn, with an echo for each style."""
     (folder / "function.py").write_text(FUNCTION)
     environ = {"SINCHFN_FUNCTION": str(folder), "SINCHFN_WS_MAX_MESSAGE": str(MAX_MESSAGE)}
     return Server("sinchfn:create_app()", folder, environ=environ)
 
 
 def bare(folder: Path) -> Server:
-    """flask-sock, which has no limit for messages of its own."""
+    """Serve flask-sock, which itself does not limit messages."""
     (folder / "bare_echo.py").write_text(BARE)
     return Server("bare_echo:app", folder)
 
@@ -198,7 +198,7 @@ def bare(folder: Path) -> Server:
 def examine(
     start: Callable[[Path], Server], python: Path, path: str, cases: Sequence[str], folder: Path
 ) -> list[Verdict]:
-    """The verdict on every case, in their order, on what `start` serves at `path`. Pages and logs stay in `folder`."""
+    """Return the verdict on every case, in order, on the server at ``path``. Its pages and logs stay in ``folder``."""
     server = start(folder)
     try:
         server.wait("/health")
@@ -243,7 +243,7 @@ def _verdicts(reports: Path) -> Iterator[Verdict]:
 
 
 def summary(verdicts: Iterable[Verdict]) -> str:
-    """How often each verdict was given, on messages and on closes."""
+    """Return how often each verdict was given, on messages and on closes."""
     messages, closes = zip(*((verdict.message, verdict.close) for verdict in verdicts), strict=True)
     counts = Counter(messages), Counter(closes)
     names = sorted({*messages, *closes} - {*FINE})
@@ -252,7 +252,7 @@ def summary(verdicts: Iterable[Verdict]) -> str:
 
 
 def line(verdict: Verdict) -> str:
-    """One failure in a line."""
+    """Return one failure as a line."""
     text = shorten(re.sub(r"<[^>]+>", " ", verdict.description), 90, placeholder=" ...")
     return f"{verdict.case}: {verdict.message}, close {verdict.close}. {text}"
 

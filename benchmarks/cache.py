@@ -1,4 +1,4 @@
-"""Compares the backends of the cache with cachelib's files and bare redis-py: one process, then several at once."""
+"""Compare the backends of the cache with cachelib's files and bare redis-py: one process, then several at once."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tables import ratio, table
 
 from sinchfn.services.cache import open_cache
 
-sys.path.append(str(HERE.parent / "tests"))
-from redis_server import RedisServer
+sys.path.append(str(HERE.parent))
+from tests.harness.redis import RedisServer
 
-#: What is kept: the state of a call, about 100 bytes of JSON.
+#: The value that is kept: the state of a call, about 100 bytes of JSON.
 VALUE = {"step": 3, "name": "Alice", "cli": "+12015555555", "menu": "main", "items": [1, 2, 3]}
 KEYS = tuple(f"call:{number}" for number in range(500))
 TTL = 3600
 
-#: The rows that ratios are to.
+#: The reference rows of the ratios.
 FILES, BARE = "cachelib, files", "redis-py, bare"
 
 Store = tuple[Callable[[str], object], Callable[[str], object]]
@@ -63,7 +63,7 @@ def _arguments() -> argparse.Namespace:
 
 @contextmanager
 def redis_url() -> Iterator[str | None]:
-    """A Redis server of our own; None where it cannot be had, or redis-py is not there."""
+    """Start a Redis server of our own. None if that is not possible, or redis-py is not installed."""
     if find_spec("redis") is None:
         yield None
         return
@@ -81,7 +81,7 @@ def redis_url() -> Iterator[str | None]:
 
 
 def available(folder: Path, redis: str | None) -> dict[str, Callable[[], Store]]:
-    """What makes the set and the get of each row, in the process that is to use them."""
+    """Return the makers of the set and the get of each row. They are called in the process that uses them."""
     stores: dict[str, Callable[[], Store]] = {
         "memory:": lambda: ours("memory:", folder),
         "sqlite:": lambda: ours("sqlite:cache.db", folder),
@@ -100,7 +100,7 @@ def ours(url: str, folder: Path) -> Store:
 
 
 def bare_redis(url: str) -> Store:
-    """Text in, bytes out: no JSON, no timeouts, no checks."""
+    """Bare redis-py, text in and bytes out: no JSON, no timeouts, no checks."""
     import redis
 
     client, text = redis.Redis.from_url(url), json.dumps(VALUE)
@@ -108,7 +108,7 @@ def bare_redis(url: str) -> Store:
 
 
 def files(folder: Path) -> Store:
-    """Without its limit of 500 files, at which it would begin to look through all of them."""
+    """cachelib without its limit of 500 files, at which it starts to look through all of them."""
     from cachelib import FileSystemCache
 
     cache = FileSystemCache(str(folder), threshold=0)
@@ -118,7 +118,7 @@ def files(folder: Path) -> Store:
 def measure(
     stores: Mapping[str, Callable[[], Store]], processes: int, rounds: int, seconds: float
 ) -> tuple[dict[str, list[Times]], dict[str, list[Times]]]:
-    """The turns of every row, sets and gets: each round all rows, one right after the other."""
+    """Yield the turns of every row, sets and gets: in each round all rows, one right after the other."""
     sets: dict[str, list[Times]] = {title: [] for title in stores}
     gets: dict[str, list[Times]] = {title: [] for title in stores}
     for _ in range(rounds):
@@ -130,7 +130,7 @@ def measure(
 
 
 def turn(make: Callable[[], Store], processes: int, seconds: float) -> tuple[Times, Times]:
-    """Let so many processes work at once, first setting, then getting."""
+    """Run several processes at once, which first set and then get."""
     fork = multiprocessing.get_context("fork")
     results, together = fork.SimpleQueue(), fork.Barrier(processes)
     workers = [fork.Process(target=_work, args=(make, seconds, results, together)) for _ in range(processes)]
@@ -156,7 +156,7 @@ def _work(make: Callable[[], Store], seconds: float, results: Any, together: Any
 
 
 def latencies(operation: Callable[[str], object], seconds: float) -> list[float]:
-    """Seconds of every call, each with the next key, until the time is over."""
+    """Return the seconds of every call, each with the next key, until the time is over."""
     taken: list[float] = []
     clock, note = time.perf_counter, taken.append
     end = clock() + seconds
@@ -177,7 +177,7 @@ def _times(taken: Sequence[Sequence[float]], seconds: float) -> Times:
 
 
 def summary(operation: str, times: Mapping[str, Sequence[Times]]) -> str:
-    """Medians over the rounds, and ratios within them."""
+    """Return medians over the rounds, and ratios within them."""
     head = [operation, "per second", "p50 µs", "p99 µs", f"x {FILES} (min-max)", f"x {BARE} (min-max)"]
     return table(
         head,

@@ -26,16 +26,16 @@ from typing import NamedTuple
 import footprint
 
 HOST = "127.0.0.1"
-#: Seconds for a handshake, and for frames that are still under way when the last one has been sent.
+#: Seconds for a handshake, and for frames that are still under way after the last one has been sent.
 PATIENCE, GRACE = 30.0, 1.0
 
 PAYLOAD, SLOT, SLOTS = 640, 0.001, 20
 #: Seconds between two echoes of a call that its caller hears: three frames.
 GAP = 0.060
 
-#: How many different frames there are. A call sends them in turn, so that what comes back tells which one it is.
+#: The number of different frames. A call sends them in turn, so that an echo tells which frame it is.
 FRAMES = 256
-#: Events taken between two looks at the schedule: a bound on how late a send gets because of reads.
+#: Events between two checks of the schedule: a bound on how much reads delay a send.
 EVENTS = 64
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -44,35 +44,35 @@ clock = time.perf_counter
 
 
 class Result(NamedTuple):
-    """What came of the calls, without the warm-up. Times of frames in milliseconds."""
+    """The result of the calls, without the warm-up. Times of frames are in milliseconds."""
 
     calls: int
-    #: frames that came back, and processor seconds that the server used, while it was measured
+    #: frames that came back, and processor seconds of the server, during the measurement
     echoes: int
     seconds: float
     cpu_seconds: float
-    #: round trips of the frames that were sent while it was measured
+    #: round trips of the frames that were sent during the measurement
     p50: float
     p99: float
     p999: float
     #: how often more than 60 ms passed without an echo in a call
     gaps: int
-    #: frames that have not come back a second after the end
+    #: frames that have not come back one second after the end
     missing: int
-    #: calls that could not be opened, or that the server ended
+    #: calls that could not be opened or that the server ended
     lost: int
     #: bytes of the server with all sockets open, and with none
     rss: int
     rss_before: int
-    #: the client itself: how late its sends were, and its share of a core
+    #: of the client: the delay of its sends, and its share of a core
     lag_p99: float
     client_share: float
-    #: share of the server's core that others took; None where the server is not kept on one core
+    #: share of the server's core that other processes took; None if the server is not kept on one core
     others_share: float | None
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """A frame as a client sends it, masked."""
+    """Return a frame as a client sends it, masked."""
     key = os.urandom(4)
     repeated = (key * (len(payload) // 4 + 1))[: len(payload)]
     masked = int.from_bytes(payload, "big") ^ int.from_bytes(repeated, "big")
@@ -87,7 +87,7 @@ def _head(opcode: int, length: int, mask: int) -> bytes:
 
 PAYLOADS = tuple(bytes([number]) + os.urandom(PAYLOAD - 1) for number in range(FRAMES))
 SENT = tuple(frame(BINARY, payload) for payload in PAYLOADS)
-#: How each of them comes back, by far most often in one read of its own.
+#: The echo of each frame. By far most come in one read of their own.
 ECHOED = tuple(_head(BINARY, PAYLOAD, 0) + payload for payload in PAYLOADS)
 ECHO = len(ECHOED[0])
 
@@ -97,7 +97,7 @@ class LostError(Exception):
 
 
 class Call:
-    """One WebSocket: the frames under way, and what is not yet sent or not yet complete."""
+    """One WebSocket: the frames under way, the bytes that are not sent yet, and the incomplete frame."""
 
     __slots__ = ("backlog", "last", "next_echo", "next_frame", "rest", "sent", "socket")
 
@@ -129,7 +129,7 @@ class Call:
         return answer.partition(b"\r\n\r\n")[2]
 
     def send(self, data: bytes) -> bool:
-        """Whether all of it is sent; if not, the rest is kept for `flush`.
+        """Send data. Return True if all of it is sent; the rest is kept for ``flush``.
 
         :raises OSError: the connection is gone.
         """
@@ -146,7 +146,7 @@ class Call:
         return False
 
     def flush(self) -> bool:
-        """Send what was kept; whether nothing is left."""
+        """Send the bytes that were kept. Return True if none are left."""
         kept = bytes(self.backlog)
         self.backlog.clear()
         return self.send(kept)
@@ -179,7 +179,7 @@ class Callers:
         self.gaps = self.echoes = 0
 
     def play(self, seconds: float) -> None:
-        """Send for so long, and read what comes. Whole turns of the wheel, at least one."""
+        """Send frames for some seconds, and read the echoes. Whole turns of the wheel, at least one."""
         start = clock()
         slots = max(round(seconds / SLOT / SLOTS), 1) * SLOTS
         done = 0
@@ -191,11 +191,11 @@ class Callers:
             self._receive(start + done * SLOT)
 
     def begin(self) -> None:
-        """Count from now on: the frames that are sent, and the echoes that come."""
+        """Start to count frames and echoes."""
         self._counts_from = clock()
 
     def end(self) -> None:
-        """Count no longer. Of the frames that are still under way, the round trips are waited for."""
+        """Stop counting. Wait for the round trips of the frames that are still under way."""
         now = clock()
         self.gaps += sum(now - call.last > GAP for call in self.calls.values())
         echoes, gaps = self.echoes, self.gaps
@@ -204,7 +204,7 @@ class Callers:
         self.echoes, self.gaps = echoes, gaps
 
     def close(self) -> None:
-        """End the calls as a caller does, where the server still reads."""
+        """End the calls as a caller does, if the server still reads."""
         for call in self.calls.values():
             with suppress(OSError):
                 call.send(frame(CLOSE, struct.pack("!H", 1000)))
@@ -213,7 +213,7 @@ class Callers:
         self._poll.close()
 
     def _send(self, calls: list[Call], due: float) -> None:
-        for call in tuple(calls):  # one that is lost is taken out
+        for call in tuple(calls):  # lost calls are removed
             number = call.next_frame
             call.next_frame = (number + 1) % FRAMES
             now = clock()
@@ -227,7 +227,7 @@ class Callers:
                 self._lose(call)
 
     def _receive(self, until: float) -> None:
-        """Read what is there; if nothing is, wait for it, no longer than `until`.
+        """Read what has come; if nothing has, wait for it, at most until ``until``.
 
         select() on the epoll waits for microseconds; epoll's own timeout is in whole milliseconds.
         """
@@ -237,7 +237,7 @@ class Callers:
             if left > 0:
                 select.select((self._poll,), (), (), left)
             return
-        now = clock()  # of all of them: they were there when poll returned, however long it takes to read them
+        now = clock()  # for all of them: they had come when poll returned, however long the reads take
         for number, event in events:
             call = self.calls.get(number)
             if call is None:
@@ -263,7 +263,7 @@ class Callers:
             raise LostError
 
     def _parse(self, call: Call, data: bytes, now: float) -> None:
-        """Whatever is not just the echo that is expected: pieces of frames, many at once, control frames."""
+        """Read anything but the one expected echo: pieces of frames, many frames at once, control frames."""
         start = 0
         while True:
             if data.startswith(ECHOED[call.next_echo], start):
@@ -306,7 +306,7 @@ class Callers:
         call.last = now
 
     def _lose(self, call: Call) -> None:
-        """Forget a call that is over; its frames under way are missing."""
+        """Forget a call that is over. Its frames under way count as missing."""
         self.lost += 1
         self._poll.unregister(call.socket)
         del self.calls[call.socket.fileno()]
@@ -317,7 +317,7 @@ class Callers:
 
 
 def _frame(data: bytes, start: int) -> tuple[int, bytes, int] | None:
-    """The frame at `start`, unmasked as a server sends it: opcode, payload and where it ends; None while not complete.
+    """Return the opcode, payload and end of the frame at ``start``, as a server sends it; None if it is incomplete.
 
     :raises RuntimeError: it is one that no echo consists of.
     """
@@ -336,12 +336,12 @@ def _frame(data: bytes, start: int) -> tuple[int, bytes, int] | None:
 
 
 class Used(NamedTuple):
-    """Seconds that went by, and of processor time."""
+    """Elapsed seconds, and seconds of processor time."""
 
     seconds: float
     client: float
     server: float
-    #: that the core which the server is kept on had nothing to do
+    #: in which the core that the server is kept on was idle
     idle: float | None
 
     @property
@@ -350,7 +350,7 @@ class Used(NamedTuple):
 
 
 class Meter:
-    """What is used from its making on."""
+    """The usage since it was made."""
 
     def __init__(self, server: Sequence[int]) -> None:
         self._server = server
@@ -369,7 +369,7 @@ class Meter:
 
 
 def run(port: int, path: str, pid: int, count: int, seconds: float, warmup: float) -> Result:
-    """Play the calls and measure the server, the process `pid` and its descendants.
+    """Play the calls and measure the server: the process ``pid`` and its descendants.
 
     :raises OSError: the server opens no WebSocket at all.
     """
@@ -409,7 +409,7 @@ def run(port: int, path: str, pid: int, count: int, seconds: float, warmup: floa
 
 
 def _first_call(port: int, path: str) -> None:
-    """What a server does only once must not count for the memory of its sockets."""
+    """Make a server do what it does only once, so that it does not count for the memory of its sockets."""
     Call(port, path).close()
     callers = Callers(port, path, 1)
     callers.play(0.2)

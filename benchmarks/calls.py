@@ -1,4 +1,4 @@
-"""Compares WebSocket servers at call audio: each of N calls sends 640 bytes every 20 ms and gets them back.
+"""Compare WebSocket servers at call audio: each of N calls sends 640 bytes every 20 ms and gets them back.
 
 The contenders take turns, each turn with a fresh server on one core; the calls are played on another (callers.py).
 """
@@ -26,9 +26,9 @@ from tables import table
 
 #: Room beside the calls: threads for other requests, connections that are just being closed.
 SPARE = 16
-#: From here on a number says more about the client than about the server: how late its sends are, its share of a core.
+#: Limits above which a number says more about the client than the server: the delay of its sends, its share of a core.
 LATE_MS, BUSY = 2.0, 0.8
-#: From here on it says more about others: their share of the server's core.
+#: A limit above which it says more about other processes: their share of the server's core.
 DISTURBED = 0.1
 
 #: The results of all rounds: by number of calls, then by name.
@@ -36,7 +36,7 @@ Done = dict[int, dict[str, list[Result]]]
 
 
 class Program(Server):
-    """A server with a command of its own; it finds its port there, or in ``PORT``."""
+    """A server with a command of its own. It finds its port there, or in ``PORT``."""
 
     def __init__(self, command: Sequence[str], folder: Path, port: int, environ: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ class Program(Server):
 
 
 class Contender(NamedTuple):
-    """A server to be compared, and where its echo is."""
+    """A server to compare, and the path of its echo."""
 
     name: str
     path: str
     #: given a folder for its log and the number of calls
     start: Callable[[Path, int], Server]
-    #: why it cannot run here, or None
+    #: the reason why it cannot run here, or None
     hindrance: Callable[[], str | None] = lambda: None
 
 
@@ -93,7 +93,7 @@ def _node(folder: Path, _: int) -> Server:
 
 
 def _node_folder() -> Path:
-    """Where Node's packages are kept from one run to the next; nobody else may write to it."""
+    """Return the folder that keeps Node's packages from one run to the next. Only this user may write to it."""
     folder = Path(tempfile.gettempdir()) / f"sinchfn-benchmark-node-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
@@ -182,7 +182,7 @@ def _turn(one: Contender, calls: int, given: argparse.Namespace, folder: Path) -
 
 @contextmanager
 def _on_core(which: int) -> Iterator[None]:
-    """What is started in here stays on one core, from its first thread on: 0 for the server, 1 for the calls."""
+    """Keep processes that are started in this block on one core from the first: 0 for the server, 1 for the calls."""
     pair = cores()
     if pair is None:
         yield
@@ -224,7 +224,7 @@ def _line(name: str, found: Result) -> str:
 
 
 def summary(calls: int, rows: Mapping[str, Sequence[Result]]) -> str:
-    """Medians over the rounds in which neither the client nor others were the limit; over all, where none was such."""
+    """Return medians over the rounds that neither the client nor others limited, or over all if there are none."""
     head = [
         *(f"{calls} calls", "p50 ms", "p99 ms (min-max)", "p99.9 ms", "gaps", "missing", "lost"),
         *("CPU µs", "core", "RSS MB", "kB/socket", "client core", "client late ms", "rounds"),
@@ -253,7 +253,7 @@ def _cells(all_rounds: Sequence[Result]) -> list[str]:
 
 
 def _middle(values: Sequence[float], form: str) -> str:
-    """The median of those that there are: without a frame that came back, a round has no times."""
+    """Return the median of the times there are: a round in which no frame came back has none."""
     known = [value for value in values if not math.isnan(value)]
     return f"{median(known):{form}}" if known else "-"
 
@@ -269,7 +269,7 @@ def _is_good(found: Result) -> bool:
 
 
 def _cpu(found: Result) -> float:
-    """Microseconds for a frame in and the same frame out."""
+    """Return the microseconds for a frame in and the same frame out."""
     return found.cpu_seconds / found.echoes * 1e6 if found.echoes else math.nan
 
 
@@ -279,7 +279,7 @@ def _per_socket(found: Result) -> float:
 
 
 def warnings(done: Done) -> Iterator[str]:
-    """The rows that do not tell about the server."""
+    """Return the rows that say nothing about the server."""
     for calls, rows in done.items():
         for name, found in rows.items():
             if not any(_is_good(one) for one in found):

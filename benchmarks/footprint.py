@@ -1,4 +1,4 @@
-"""What a process and its descendants use: processor time and memory, as Linux counts them in /proc."""
+"""The processor time and memory of a process and its descendants, as Linux counts them in ``/proc``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """The process and its descendants, whichever of their threads started them."""
+    """Return the process and its descendants, whichever of their threads started them."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
@@ -19,13 +19,13 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Processor time of these processes so far, all their threads together; 10 ms is the finest step."""
+    """Return the processor time of these processes and all their threads so far, in steps of 10 ms."""
     fields = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids)
     return sum(int(numbers[11]) + int(numbers[12]) for numbers in fields) / _TICKS
 
 
 def idle_seconds(core: int) -> float:
-    """How long this core has had nothing to do so far.
+    """Return how long this core has been idle so far.
 
     The other numbers of the line are no use here: they are counted at ticks, and what runs once a millisecond is met by
     every one of them, or by none.
@@ -36,7 +36,7 @@ def idle_seconds(core: int) -> float:
 
 
 def rss(pids: Iterable[int]) -> int:
-    """Bytes in memory. What is shared counts for each process, as a server's master and its worker share modules.
+    """Return the bytes in memory. Shared memory counts for each process: a server's master and worker share modules.
 
     From ``smaps_rollup``, because the numbers in ``stat`` and ``status`` may be some hundred kB late.
     """

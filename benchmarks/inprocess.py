@@ -1,4 +1,4 @@
-"""Compares what one request costs in process, without a server: a loop over the WSGI apps, interleaved."""
+"""Compare the cost of one request in process, without a server: a loop over the WSGI apps, interleaved."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _settings(folder: Path) -> Iterator[None]:
 
 
 def compare(apps: dict[App, Wsgi], rounds: int, requests: int) -> str:
-    """Microseconds per request of each app."""
+    """Return the microseconds per request of each app."""
     posts, gets = [post(call) for call in calls()], [get()]
     for app in apps.values():
         check(app)
@@ -87,7 +87,7 @@ def _cells(name: App, times: dict[App, list[float]]) -> list[str]:
 
 
 def by_stage(app: Any, rounds: int, requests: int) -> str:
-    """Microseconds per request of each stage of sinchfn: medians over the rounds."""
+    """Return the microseconds per request of each stage of sinchfn: medians over the rounds."""
     stopwatch = Stopwatch()
     stages = watch(app, stopwatch)
     columns = []
@@ -111,7 +111,7 @@ def _stage_times(
 
 
 def turn(app: Wsgi, sent: list[tuple[Environ, bytes]], requests: int) -> float:
-    """Microseconds per request; the making of the environ included, which a server does too."""
+    """Return the microseconds per request. They include making the environ, as a server does."""
     gc.collect()
     start = time.perf_counter()
     for environ, body in islice(cycle(sent), requests):

@@ -21,10 +21,10 @@ SECRET = base64.b64encode(b"a secret for benchmarks only").decode()
 PATH = "/ice"
 CONTENT_TYPE = "application/json; charset=utf-8"
 
-#: How many different callers take turns: more than sinchfn remembers answers, so that none of them is known to it.
+#: The number of callers that take turns: more than the answers that sinchfn remembers, so that it knows none of them.
 CALLERS = 600
 
-#: What the apps read. Production: signatures are verified, every request leaves a ledger line and a log line.
+#: The settings of the apps. Production: signatures are verified, every request leaves a ledger line and a log line.
 SETTINGS: Mapping[str, str] = MappingProxyType(
     {
         "SINCHFN_ENV": "production",
@@ -48,7 +48,7 @@ class Call(NamedTuple):
 
 
 def ice(number: int) -> dict[str, Any]:
-    """The payload of a call from caller `number`."""
+    """Return the payload of a call from caller ``number``."""
     call_id = f"1ce0ffee-ca11-ca11-ca11-{number:012d}"
     return {
         "event": "ice",
@@ -77,12 +77,12 @@ def ice(number: int) -> dict[str, Any]:
 
 
 def cli(number: int) -> str:
-    """The telephone number of caller `number`."""
+    """Return the telephone number of caller ``number``."""
     return f"+1201{number:07d}"
 
 
 def answer(caller: str) -> dict[str, Any]:
-    """The answer to a call from this telephone number, as a hand-written app makes it."""
+    """Return the answer to a call from this telephone number, as a hand-written app makes it."""
     return {
         "instructions": [
             {"name": "say", "text": GREETING, "locale": "en-US"},
@@ -93,7 +93,7 @@ def answer(caller: str) -> dict[str, Any]:
 
 
 def calls(count: int = CALLERS) -> list[Call]:
-    """Requests of different callers, signed now."""
+    """Return requests of different callers, signed now."""
     return [_call(number) for number in range(count)]
 
 
@@ -103,7 +103,7 @@ def _call(number: int) -> Call:
 
 
 def signed_headers(body: bytes) -> dict[str, str]:
-    """The headers of a callback as the platform signs it."""
+    """Return the headers of a callback as the platform signs it."""
     timestamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
     md5 = base64.b64encode(hashlib.md5(body).digest()).decode()
     text = f"POST\n{md5}\n{CONTENT_TYPE}\nx-timestamp:{timestamp}\n{PATH}"

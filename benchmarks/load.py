@@ -19,7 +19,7 @@ TIMEOUT = 30.0
 
 
 class Prepared(NamedTuple):
-    """A request as it goes over the wire, and the answer that must come."""
+    """A request as it goes over the wire, and the expected answer."""
 
     data: bytes
     answer: Any
@@ -41,7 +41,7 @@ class Connection:
         self.socket.sendall(request.data)
 
     def receive(self) -> float | None:
-        """Seconds that the answer took, checked; None as long as it is not complete.
+        """Read and check the answer. Return the seconds that it took, or None while it is incomplete.
 
         :raises RuntimeError: it is not the right one.
         """
@@ -69,7 +69,7 @@ def _length(head: bytes) -> int:
 
 
 def prepared(call: Call) -> Prepared:
-    """The bytes of a request."""
+    """Return the bytes of a request."""
     headers = {"Host": "127.0.0.1", "Accept": "*/*", "User-Agent": "benchmark", **call.headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     data = f"POST {PATH} HTTP/1.1\r\n{head}Content-Length: {len(call.body)}\r\n\r\n".encode() + call.body
@@ -77,7 +77,7 @@ def prepared(call: Call) -> Prepared:
 
 
 def run(port: int, seconds: float, connections: int) -> dict[str, float]:
-    """Keep `connections` busy for `seconds`."""
+    """Keep ``connections`` busy for ``seconds``."""
     requests = cycle([prepared(call) for call in calls()])
     busy = {made.socket.fileno(): made for made in (Connection(port) for _ in range(connections))}
     poll = select.poll()

@@ -24,7 +24,7 @@ PATIENCE = 30.0
 
 
 def cores() -> tuple[set[int], set[int]] | None:
-    """One core for the server and one for the load, or None where there are not two or processes cannot be pinned."""
+    """Return one core for the server and one for the load; None if there are not two or processes cannot be pinned."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     usable = sorted(os.sched_getaffinity(0))
@@ -32,13 +32,13 @@ def cores() -> tuple[set[int], set[int]] | None:
 
 
 def pin(core: set[int] | None) -> None:
-    """Keep this process, and those it starts, on `core`."""
+    """Keep this process, and those that it starts, on ``core``."""
     if core is not None:
         os.sched_setaffinity(0, core)
 
 
 def settings(folder: Path) -> dict[str, str]:
-    """The environment of a process under test; what it writes goes to `folder`."""
+    """Return the environment of a process under test, which writes its files to ``folder``."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SINCHFN_", "GUNICORN_"))}
     files = {"SINCHFN_USAGE": str(folder / "usage.jsonl"), "BENCHMARK_LEDGER": str(folder / "usage.jsonl")}
     return {**inherited, **SETTINGS, **files}
@@ -46,7 +46,7 @@ def settings(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for logs and ledgers, gone at the end."""
+    """Make a folder for logs and ledgers, and delete it at the end."""
     folder = tempfile.mkdtemp(prefix="sinchfn-benchmark-")
     try:
         yield Path(folder)
@@ -80,7 +80,7 @@ class Server:
             os.sched_setaffinity(self.process.pid, core)
 
     def wait(self, path: str) -> bytes:
-        """The first answer to a GET of `path`, waited for.
+        """Wait for the first answer to a GET of ``path``, and return it.
 
         :raises RuntimeError: there was none.
         """
@@ -102,7 +102,7 @@ class Server:
             self.process.wait()
 
     def cpu_seconds(self) -> float | None:
-        """Processor time that the worker has used so far; None where the system does not tell."""
+        """Return the processor time that the worker has used so far; None if the system does not tell."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         try:
             worker = children.read_text().split()[0]
@@ -113,7 +113,7 @@ class Server:
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """Return a port that is free at the moment."""
     with socket.socket() as sock:
         sock.bind((HOST, 0))
         port: int = sock.getsockname()[1]

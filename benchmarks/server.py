@@ -1,4 +1,4 @@
-"""Compares sinchfn with other ways to do the same job, each through gunicorn, interleaved round by round."""
+"""Compare sinchfn with other ways to do the same job, each through gunicorn, interleaved round by round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tables import ratio, table
 
 
 class Round(NamedTuple):
-    """What one app did in one round; times in microseconds."""
+    """The results of one app in one round. Times are in microseconds."""
 
     per_second: float
     p50: float
@@ -81,7 +81,7 @@ def _print_round(number: int, rounds: Mapping[App, list[Round]]) -> None:
 
 
 def summary(rounds: Mapping[App, list[Round]]) -> str:
-    """Medians over the rounds, and the ratios to the reference within each round."""
+    """Return medians over the rounds, and the ratios to the reference within each round."""
     head = ["", "requests/s", f"x {REFERENCE} (min-max)", "p50 µs", "p99 µs", "CPU µs", f"CPU x {REFERENCE} (min-max)"]
     reference = next(done for app, done in rounds.items() if app.letter == REFERENCE)
     return table(head, [[f"{app.letter}  {app.title}", *_cells(done, reference)] for app, done in rounds.items()])

@@ -1,4 +1,4 @@
-"""Where the time of one request goes in sinchfn, measured from outside by wrapping what it calls."""
+"""The time that each stage of a request takes in sinchfn, measured from outside by wrapping functions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import Any
 
 from flask import Flask
 
-#: Stage -> what is wrapped for it, as module and attribute. A name that is no longer there is left out of the table,
-#: and its time counts for the stage around it.
+#: Stage -> the functions that are wrapped for it, as module and attribute. A name that does not exist is left out of
+#: the table, and its time counts for the stage around it.
 POINTS: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "see the request": (("sinchfn.view", "Incoming"),),
-    "route": (("sinchfn.view", "FunctionView._event"), ("sinchfn.view", "route")),
-    "make the invocation": (("sinchfn.view", "Invocation"),),
-    "answer and check": (("sinchfn.answers", "voice_response"), ("sinchfn.dispatch", "to_response")),
-    "write the response": (("sinchfn.responses", "PlainResponse.__call__"),),
+    "see the request": (("sinchfn.app.view", "Incoming"),),
+    "route": (("sinchfn.app.view", "FunctionView._event"), ("sinchfn.app.view", "route")),
+    "make the invocation": (("sinchfn.app.view", "Progress"),),
+    "answer and check": (
+        ("sinchfn.serving.callback_answers", "CallbackAnswer.response"),
+        ("sinchfn.serving.dispatch", "to_response"),
+    ),
+    "write the response": (("sinchfn.serving.responses", "PlainResponse.__call__"),),
 }
 
 #: Platform hook -> stage.
@@ -33,7 +36,7 @@ HOOKS: Mapping[str, str] = {
 
 FLASK, VIEW, HANDLER = "Flask's own rest", "the view's own rest", "handler"
 
-#: The stages in the order they run in; the rests last.
+#: The stages in the order they run in. The rests come last.
 ORDER = (
     "see the request",
     "route",
@@ -54,10 +57,10 @@ ORDER = (
 
 
 class Stopwatch:
-    """Adds up the time of each stage without that of the stages inside it, and without its own."""
+    """Adds up the time of each stage, without the stages inside it and without the time of the measurement."""
 
     def __init__(self) -> None:
-        #: the stages that something was wrapped for
+        #: the stages that have a wrapped function
         self.stages: set[str] = set()
         self._own: Counter[str] = Counter()
         self._inside: list[list[float]] = []
@@ -68,11 +71,11 @@ class Stopwatch:
         self._own.clear()
 
     def microseconds(self, stage: str, requests: int) -> float:
-        """Time of a stage per request."""
+        """Return the time of a stage per request."""
         return max(0.0, self._own[stage] / requests * 1e6)
 
     def wrap(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, its time added to `stage`."""
+        """Return ``function`` with its time added to ``stage``."""
         self.stages.add(stage)
         inside, own, clock = self._inside, self._own, time.perf_counter
 
@@ -93,7 +96,7 @@ class Stopwatch:
         return timed
 
     def _calibrate(self) -> None:
-        # What a wrapper costs: within the time that it measures, and outside of it, where it counts for the caller.
+        # The cost of a wrapper: within the time that it measures, and outside of it, where it counts for the caller.
         # The least of some batches: on a busy machine the others are too long.
         nothing = self.wrap("", lambda: None)
         batches = [self._batch(nothing) for _ in range(20)]
@@ -111,7 +114,7 @@ class Stopwatch:
 
 
 def watch(app: Flask, stopwatch: Stopwatch) -> list[str]:
-    """Wrap the stages of a sinchfn app, for good; their names in the order they run in."""
+    """Wrap the stages of a sinchfn app for good. Return their names in the order they run in."""
     (function,) = app.extensions["sinchfn"]
     for stage, places in POINTS.items():
         for module, path in places:
@@ -120,6 +123,9 @@ def watch(app: Flask, stopwatch: Stopwatch) -> list[str]:
     _replace(function, "handlers", handlers)
     hooks = {name: tuple(_hook(stopwatch, hook) for hook in table) for name, table in function.hooks.items()}
     _replace(function, "hooks", hooks)
+    platform: Any = import_module("sinchfn.serving.hooks")
+    platform.AFTER = tuple(_hook(stopwatch, hook) for hook in platform.AFTER)
+    platform.SENT = tuple(_hook(stopwatch, hook) for hook in platform.SENT)
     for name, view in app.view_functions.items():
         app.view_functions[name] = stopwatch.wrap(VIEW, view)
     app.wsgi_app = stopwatch.wrap(FLASK, app.wsgi_app)  # type: ignore[method-assign]
@@ -135,15 +141,8 @@ def _wrap_at(stopwatch: Stopwatch, stage: str, owner: Any, path: str) -> None:
 
 
 def _hook(stopwatch: Stopwatch, hook: Callable[..., Any]) -> Callable[..., Any]:
-    return stopwatch.wrap(_stage_of(hook), hook)
-
-
-def _stage_of(hook: Callable[..., Any]) -> str:
-    # Some hooks come wrapped in a guard, and are then what the guard encloses.
-    enclosed = (cell.cell_contents for cell in getattr(hook, "__closure__", None) or ())
-    names = (getattr(function, "__name__", "") for function in (hook, *enclosed))
-    return next((HOOKS[name] for name in names if name in HOOKS), VIEW)
+    return stopwatch.wrap(HOOKS.get(hook.__name__, VIEW), hook)
 
 
 def _replace(value: object, name: str, new: object) -> None:
-    object.__setattr__(value, name, new)  # frozen, and rightly so: only a measurement may do this
+    object.__setattr__(value, name, new)  # frozen: only a measurement may do this

@@ -1,4 +1,4 @@
-"""Compares how long a start takes: imports in a fresh process, and gunicorn from its start to the first answer."""
+"""Compare how long a start takes: imports in a fresh process, and gunicorn from its start to the first answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from statistics import median
 from processes import Server, scratch, settings
 from tables import table
 
-#: What is started. The first of each table is the bare one, the second is Flask; the rest is compared with both.
+#: The programs to start. The first of each table is the bare one, the second is Flask. The rest is compared with both.
 SERVERS: Mapping[str, str] = {
     "gunicorn, bare WSGI callable": "apps.bare_wsgi:app",
     "gunicorn, bare Flask": "apps.bare_flask:app",
@@ -23,7 +23,7 @@ SERVERS: Mapping[str, str] = {
 IMPORTS: Mapping[str, str] = {
     "python, nothing imported": "pass",
     "python, import flask": "import flask",
-    "python, import sinchfn": "import sinchfn",
+    "python, sinchfn.create_app": "import sinchfn; sinchfn.create_app",
 }
 
 Start = Callable[[], float]
@@ -46,14 +46,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def start_python(code: str, folder: Path) -> float:
-    """Milliseconds that a fresh interpreter takes for `code`."""
+    """Return the milliseconds that a fresh interpreter takes for ``code``."""
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, cwd=folder, env=settings(folder))
     return (time.perf_counter() - begin) * 1000
 
 
 def start_server(app: str, folder: Path) -> float:
-    """Milliseconds from the start of gunicorn to its first answer."""
+    """Return the milliseconds from the start of gunicorn to its first answer."""
     begin = time.perf_counter()
     server = Server(app, folder)
     try:
@@ -64,7 +64,7 @@ def start_server(app: str, folder: Path) -> float:
 
 
 def measure(starts: Mapping[str, Start], rounds: int) -> dict[str, list[float]]:
-    """The times of every round, after one that only fills the caches of the disk."""
+    """Return the times of every round, after one that only fills the caches of the disk."""
     for start in starts.values():
         start()
     times: dict[str, list[float]] = {title: [] for title in starts}
@@ -75,7 +75,7 @@ def measure(starts: Mapping[str, Start], rounds: int) -> dict[str, list[float]]:
 
 
 def summary(times: Mapping[str, list[float]], bare: str, flask: str) -> str:
-    """Medians, and the medians of the differences within each round."""
+    """Return the medians, and the medians of the differences within each round."""
     rows = [
         [title, f"{median(taken):.0f}", _difference(taken, times[bare]), _difference(taken, times[flask])]
         for title, taken in times.items()

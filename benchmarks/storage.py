@@ -1,4 +1,4 @@
-"""Compares backends of the storage: a folder, and an S3 endpoint on this machine through obstore and through boto3."""
+"""Compare backends of the storage: a folder, and an S3 endpoint on this machine through obstore and through boto3."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ from processes import scratch
 from tables import table
 
 ROOT = Path(__file__).resolve().parents[1]
-ENDPOINT = ROOT / "tests" / "object_store.py"
-
 BUCKET = "benchmark"
 SMALL, LARGE, PIECE = 4096, 32 << 20, 1 << 20
 
@@ -31,7 +29,7 @@ PATIENCE = 120.0
 
 
 class Client(Protocol):
-    """What is measured. Large content is written from a file and read in pieces."""
+    """The operations that are measured. Large content is written from a file and read in pieces."""
 
     def write(self, key: str, content: bytes | Zeros) -> object: ...
     def read(self, key: str) -> object: ...
@@ -54,7 +52,7 @@ class Zeros:
 class Row:
     title: str
     open: Callable[[Path, Mapping[str, str]], Client]
-    #: package without which it is left out
+    #: the package that it needs; without it, it is left out
     needs: str = "sinchfn"
 
 
@@ -144,7 +142,7 @@ ROWS = (
     Row("s3:, sinchfn with obstore", _bucket, "obstore"),
 )
 
-#: What is measured, in this order: what the later ones read was written by the earlier ones.
+#: The jobs in their order: later ones read what earlier ones wrote.
 JOBS: tuple[Callable[[Client, str], object], ...] = (
     lambda client, key: client.write(f"{key}-small", b"x" * SMALL),
     lambda client, key: client.read(f"{key}-small"),
@@ -152,7 +150,7 @@ JOBS: tuple[Callable[[Client, str], object], ...] = (
     lambda client, key: client.stream(f"{key}-large"),
 )
 
-#: What an import costs, and making a client besides.
+#: The cost of an import, and of making a client as well.
 IMPORTS = (
     ("nothing", "pass", "sinchfn"),
     ("boto3", "import boto3", "boto3"),
@@ -170,7 +168,7 @@ class Measured:
     times: list[float]
     #: processor seconds of all calls
     cpu: float
-    #: megabytes by which the most memory that was used has grown
+    #: growth of the peak of memory, in megabytes
     memory: float
 
 
@@ -198,9 +196,9 @@ def _arguments() -> argparse.Namespace:
 
 @contextmanager
 def endpoint() -> Iterator[dict[str, str]]:
-    """The S3 endpoint of the tests, and the variables that a client needs."""
-    sys.path.insert(0, str(ENDPOINT.parent))
-    from object_store import ObjectStore
+    """Start the S3 endpoint of the tests. Return the variables that a client needs."""
+    sys.path.insert(0, str(ROOT))
+    from tests.harness.s3 import ObjectStore
 
     with ObjectStore() as store:
         store.make_bucket(BUCKET)
@@ -208,7 +206,7 @@ def endpoint() -> Iterator[dict[str, str]]:
 
 
 def measure(row: Row, processes: int, seconds: float, folder: Path, env: Mapping[str, str]) -> list[list[Measured]]:
-    """All jobs, one after the other, by fresh processes at the same time. By process, then by job."""
+    """Run all jobs, one after the other, in fresh processes at the same time. Return the results of each process."""
     context = get_context("spawn")
     start, results = context.Barrier(processes), context.Queue()
     index = ROWS.index(row)
@@ -225,7 +223,7 @@ def measure(row: Row, processes: int, seconds: float, folder: Path, env: Mapping
 
 
 def work(row: int, name: str, seconds: float, folder: Path, env: Mapping[str, str], start: Any, results: Any) -> None:
-    """What each process does."""
+    """Run all jobs in one process."""
     client = ROWS[row].open(folder, env)
     client.write(f"{name}-small", b"")
     done = []
@@ -247,13 +245,13 @@ def _do(call: Callable[[], object], seconds: float) -> Measured:
 
 
 def _peak() -> float:
-    """The most memory that this process has used so far, in megabytes."""
+    """Return the most memory that this process has used so far, in megabytes."""
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def summary(results: Mapping[tuple[Row, int], list[list[list[Measured]]]]) -> str:
-    """Medians over the rounds."""
+    """Return medians over the rounds."""
     head = ["", "processes", "4 kB writes/s", "p99 ms", "CPU µs", "4 kB reads/s", "p99 ms", "CPU µs"]
     head += ["32 MB written, MB/s", "memory, MB", "32 MB read, MB/s", "memory, MB"]
     rows = []
@@ -267,7 +265,7 @@ def summary(results: Mapping[tuple[Row, int], list[list[list[Measured]]]]) -> st
 
 
 def _cells(done: list[Measured], size: int) -> list[float]:
-    """What the table says of one job of all processes of a round."""
+    """Return the cells of the table for one job of all processes of a round."""
     rate = sum(len(measured.times) / sum(measured.times) for measured in done)
     if size == LARGE:
         return [rate * size / 1e6, max(measured.memory for measured in done)]
@@ -281,7 +279,7 @@ def _rounded(number: float) -> str:
 
 
 def imports(rounds: int) -> str:
-    """Milliseconds that a fresh interpreter takes; medians."""
+    """Return the median of the milliseconds that a fresh interpreter takes."""
     env = {**os.environ, "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
     chosen = [(title, code) for title, code, needs in IMPORTS if find_spec(needs) is not None]
     times: dict[str, list[float]] = {title: [] for title, _ in chosen}

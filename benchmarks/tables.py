@@ -7,7 +7,7 @@ from statistics import median
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column flush left, the others flush right."""
+    """Return a Markdown table. The first column is flush left, the others flush right."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     rule = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
     return "\n".join(_line(row, widths) for row in (head, rule, *rows))
@@ -22,6 +22,6 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def ratio(values: Sequence[float], reference: Sequence[float]) -> str:
-    """Median and range of the ratios of neighbours: values that were measured one right after the other."""
+    """Return median and range of the ratios of neighbours: values that were measured right after each other."""
     ratios = [value / other for value, other in zip(values, reference, strict=True)]
     return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"

@@ -1,10 +1,12 @@
-"""Every error that sinchfn raises: one base, one class per decision a caller can make."""
+"""The exceptions of sinchfn, and the functions that write parts of their messages."""
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from heapq import nlargest
 from types import FrameType, TracebackType
@@ -13,32 +15,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from click import ClickException
 
 if TYPE_CHECKING:
-    from .sockets import WebSocket
+    from werkzeug.datastructures import Headers
 
 Error = TypeVar("Error", bound=BaseException)
 
 
 class SinchfnError(Exception):
-    """The base of all errors of this package."""
+    """The base class of all errors of this package."""
 
 
 class StartupError(SinchfnError, ClickException):
     """The app cannot start. The message names the place, the cause and the remedy.
 
-    A ``ClickException``, so that every command, also ``flask run``, shows the message and no traceback.
+    It is a ``ClickException``: every command, also ``flask run``, shows the message without a traceback.
     """
 
 
 class FunctionError(StartupError):
-    """The function module is missing, cannot be loaded, or exports what cannot be served."""
+    """The function module is missing, cannot be loaded, or exports something that cannot be served."""
 
 
 class ConfigError(StartupError):
-    """A setting is missing or has a value that it does not take. The message names the variable."""
+    """A setting is missing or has an invalid value. The message names the variable."""
 
 
 class WrittenError(SinchfnError, ValueError):
-    """Something that the function wrote cannot be sent. The traceback ends in the line that wrote it."""
+    """The function wrote something that cannot be sent. The traceback ends in the line that wrote it."""
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
@@ -46,38 +48,38 @@ class WrittenError(SinchfnError, ValueError):
 
 
 class SvamlError(WrittenError):
-    """SVAML that is not in the platform's schema. The message says what is wrong and what is allowed."""
+    """SVAML does not follow the platform's schema. The message says what is wrong and what is allowed."""
 
 
 class MessageError(WrittenError):
-    """A message that the Conversation API would refuse. The message says what is wrong and what is allowed."""
+    """The Conversation API would refuse a message. The text says what is wrong and what is allowed."""
 
 
 class AgentError(WrittenError):
-    """What an agent's conversation cannot be started with. The message says what is wrong and what is allowed."""
+    """Invalid data for starting an agent conversation. The message says what is wrong and what is allowed."""
 
 
 class AnswerError(SinchfnError, TypeError):
-    """A handler returned what cannot be sent. The message is for the log: it says what, and what is allowed."""
+    """A handler returned a value that cannot be sent. The message is for the log; it says what is allowed."""
 
 
 class ExtraError(StartupError, ImportError):
-    """An optional package is not installed. The message says which extra of sinchfn brings it."""
+    """An optional package is not installed. The message names the extra of sinchfn that installs it."""
 
 
 class ServiceError(SinchfnError, RuntimeError):
-    """A service behind the context failed: it cannot be reached, is full, locked, read-only or broken.
+    """A service of the context failed: it cannot be reached, or is full, locked, read-only or broken.
 
-    The message names the service, what was asked of it, and the cause.
+    The message names the service, the operation and the cause.
     """
 
 
 class CacheError(ServiceError):
-    """The cache failed. The message names key and backend."""
+    """The cache failed. The message names the key and the backend."""
 
 
 class StorageError(ServiceError):
-    """The storage failed. The message names key and backend."""
+    """The storage failed. The message names the key and the backend."""
 
 
 class DatabaseError(ServiceError):
@@ -85,9 +87,9 @@ class DatabaseError(ServiceError):
 
 
 class VoiceApiError(ServiceError):
-    """The voice API refused a request, could not be reached, or answered what cannot be used.
+    """The voice API refused a request, could not be reached, or gave an answer that cannot be used.
 
-    The message says what was asked, what came back, and what to do about it.
+    The message names the request, the answer, and what to do about it.
     """
 
     def __init__(
@@ -101,37 +103,66 @@ class VoiceApiError(ServiceError):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
-        #: HTTP status of the answer; None if there was no complete one.
+        #: The HTTP status of the answer; None if there was no complete answer.
         self.status = status
         #: The platform's ``errorCode``, such as 40102; None if it gave none.
         self.code = code
-        #: The platform's own words, else what happened to the connection.
+        #: The platform's own words, or what happened to the connection.
         self.message = message
-        #: What the platform's support can find the request by.
+        #: The reference by which the platform's support finds the request.
         self.reference = reference
-        #: Seconds that the platform asked to wait before another request.
+        #: The seconds that the platform asked to wait before another request.
         self.retry_after = retry_after
 
 
-class ConnectionClosed(SinchfnError, ConnectionError):  # noqa: N818 - the name it has in every library for sockets
+class ConnectionClosed(SinchfnError, ConnectionError):  # noqa: N818 - as in other socket libraries
     """A socket is closed: by the peer, by this side, or because the peer is gone.
 
-    :ivar code: of the first close frame of either side (RFC 6455 section 7.4); 1006 if there was none.
-    :ivar reason: the text that came with it.
-    :ivar socket: the :class:`~sinchfn.WebSocket` that is closed; None if it is not known.
+    :ivar code: the code of the first close frame of either side (RFC 6455 section 7.4); 1006 if there was none.
+    :ivar reason: the text in that frame.
+    :ivar socket: the closed :class:`~sinchfn.WebSocket`; None if it is not known.
     """
 
-    def __init__(self, code: int, reason: str = "", socket: WebSocket | None = None) -> None:
+    def __init__(self, code: int, reason: str = "", socket: Any = None) -> None:
         super().__init__(f"the socket is closed: {code}{f', {reason}' if reason else ''}")
         self.code = code
         self.reason = reason
         self.socket = socket
 
 
-class SignatureError(SinchfnError):
-    """A request whose signature does not hold.
+class StreamFull(SinchfnError, BufferError):  # noqa: N818 - as in the standard library: queue.Full
+    """The queue of a ``MediaStream`` is full, and a callback cannot wait for room."""
 
-    The message says why and is meant for the log only: the answer to the caller never carries it.
+
+class HandshakeRefused(SinchfnError, ConnectionError):  # noqa: N818 - it is what the server did, not a fault of ours
+    """A server refused the handshake of a ``SocketClient``. The message has the status and the server's explanation."""
+
+    def __init__(self, status: int, headers: Headers, body: bytes, sentence: str = "") -> None:
+        #: HTTP status of the answer
+        self.status = status
+        self.headers = headers
+        self.body = body
+        super().__init__(f"The server did not open the socket: {status}. {sentence or self._sentence()}".rstrip())
+
+    @property
+    def json(self) -> Any:
+        """The parsed body of the answer; None if it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    def _sentence(self) -> str:
+        value = self.json
+        if isinstance(value, dict) and isinstance(value.get("error"), str):
+            return str(value["error"])
+        return self.body.decode("utf-8", "replace")[:200]
+
+
+class SignatureError(SinchfnError):
+    """The signature of a request is invalid.
+
+    The message says why. It is meant for the log only and is never sent to the caller.
     """
 
 
@@ -140,57 +171,35 @@ class Advised:
 
     __slots__ = ()
 
-    #: How messages call it; the name of its class if it is empty.
+    #: The name of the object in messages; empty for the name of its class.
     _called: ClassVar[str] = ""
-    #: The attributes to advise; every public one if there are none.
+    #: The attributes to suggest; empty for all public ones.
     _offered: ClassVar[tuple[str, ...]] = ()
-    #: What the same is called elsewhere -> what to write here, where no spelling tells.
+    #: Names in other runtimes and libraries -> what to write here, where the spelling does not tell.
     _elsewhere: ClassVar[Mapping[str, str]] = {}
 
     def _advice(self, name: str) -> str:
-        """What to write instead of `name`, as a sentence with a blank before it."""
-        known = self._offered or _public_names(self)
-        return advice(name, known, self._elsewhere)
+        """Return a sentence with a leading space that says what to write instead of ``name``, or an empty text."""
+        known = self._offered or [one for one in dir(self) if not one.startswith("_")]
+        meant = self._elsewhere.get(name) or snake_case(name)
+        if name in self._elsewhere and meant not in known:
+            return f" Write {meant}."
+        return did_you_mean(meant, known) or (f" It has {', '.join(known)}." if len(known) <= 20 else "")
 
-    if not TYPE_CHECKING:  # for a type checker there are only the attributes that there are
+    if not TYPE_CHECKING:  # a type checker only sees the declared attributes
 
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_") or hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property that failed fails again, and says why
             message = f"{self._called or type(self).__name__} has no {name}.{self._advice(name)}"
-            # Without a name in it, so that the interpreter does not put its own guess behind ours.
+            # Without the name, so that the interpreter does not add a guess of its own.
             raise seen_from_outside(AttributeError(message, obj=self))
 
 
-def _public_names(thing: object) -> list[str]:
-    try:
-        own: Iterable[str] = object.__getattribute__(thing, "__dict__")
-    except AttributeError:
-        own = ()
-    return [name for name in (*dir(type(thing)), *own) if not name.startswith("_")]
-
-
-def advice(name: str, known: Sequence[str], elsewhere: Mapping[str, str] | None = None) -> str:
-    """What to write instead of `name`, as a sentence with a blank before it; an empty text if nobody can tell.
-
-    :param known: the names that there are.
-    :param elsewhere: names of other runtimes and libraries -> what to write here.
-    """
-    meant = (elsewhere or {}).get(name) or next((k for k in known if is_spelling_of(name, k)), None)
-    if meant is not None:
-        return f' Did you mean "{meant}"?' if meant in known else f" Write {meant}."
-    return did_you_mean(snake_case(name), known) or (f" It has {', '.join(known)}." if len(known) <= 20 else "")
-
-
-def is_spelling_of(name: str, known: str) -> bool:
-    """Whether both are one name, but for case and underscores: ``callId`` and ``call_id``."""
-    return name.replace("_", "").lower() == known.replace("_", "").lower()
-
-
 def seen_from_outside(error: Error) -> Error:
-    """`error`, with a traceback that ends in the line outside of sinchfn that led to it.
+    """Return ``error`` with a traceback that ends in the line outside of sinchfn that led to it.
 
-    The frames in between are put before that line when the error is raised.
+    When the error is raised, the frames in between are put before that line.
     """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "sinchfn":
@@ -201,7 +210,7 @@ def seen_from_outside(error: Error) -> Error:
 
 
 def sentence_of(error: BaseException) -> str:
-    """Name and text of an exception, also of one whose own text fails."""
+    """Return the name and the text of an exception, or only its name if its text is empty or fails."""
     name = type(error).__name__
     try:
         return f"{name}: {error}" if str(error) else name
@@ -209,20 +218,31 @@ def sentence_of(error: BaseException) -> str:
         return name
 
 
+def place_of(value: object) -> str:
+    """Return ``file, line n`` of a function or class, or an empty text if that is unknown."""
+    code = getattr(inspect.unwrap(value) if callable(value) else value, "__code__", None)
+    if code is not None:
+        return f"{code.co_filename}, line {code.co_firstlineno}"
+    try:
+        return f"{inspect.getsourcefile(value)}, line {inspect.getsourcelines(value)[1]}"  # type: ignore[arg-type]
+    except (TypeError, OSError):  # neither a function nor a class; or its file is gone
+        return ""
+
+
 def snake_case(name: str) -> str:
-    """``AddSingleton`` and ``getText``, as they are called elsewhere, as they would be written here."""
+    """Return a name from elsewhere, such as ``AddSingleton`` or ``getText``, as it would be written here."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-#: How much of a wrong word is compared, how many known ones it is compared with, and how many of these in full. The
-#: word may be a caller's, and whatever it is, an error must not cost more than an answer.
+#: Limits of the search for a suggestion: characters of the wrong word, known words that are looked at, and known words
+#: that are compared in full. The word may come from a client, so an error must not cost more than an answer.
 LONGEST_WORD = 64
 MOST_WORDS = 100
 MOST_NEAR = 6
 
 
 def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> str:
-    """Return the one of `known` that is nearest to a wrong word, or an empty string. The work is bounded."""
+    """Return the one of ``known`` that is nearest to a wrong word, or an empty text. The work is bounded."""
     word = word[:LONGEST_WORD]
     letters = frozenset(word)
     likely = nlargest(MOST_NEAR, known[:MOST_WORDS], key=lambda one: _likeness(letters, len(word), one))
@@ -230,17 +250,17 @@ def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> str:
 
 
 def _likeness(letters: frozenset[str], length: int, known: str) -> float:
-    """How many letters two words share, roughly: a hundred times quicker than to compare them."""
+    """Return a rough measure of the letters that two words share, a hundred times quicker than a comparison."""
     return len(letters.intersection(known)) / (len(letters) + abs(length - len(known)) + 1)
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """`' Did you mean "ice"?'` for the nearest of `known` to a word that is wrong, else an empty string."""
+    """Return ``' Did you mean "ice"?'`` for the one of ``known`` nearest to a wrong word, or an empty text."""
     near = nearest(word, known)
     return f' Did you mean "{near}"?' if near else ""
 
 
 def near_miss(word: str, known: Sequence[str], cutoff: float = 0.85) -> str | None:
-    """The one of `known` that `word` seems to be a misspelling of; a reason to warn, but `word` may be right."""
+    """Return the one of ``known`` that ``word`` seems to misspell. It may still be right: warn only."""
     near = nearest(word, known, cutoff)
     return near if near and near != word else None

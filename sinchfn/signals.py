@@ -21,12 +21,9 @@ import inspect
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from blinker import ANY, NamedSignal
-
-if TYPE_CHECKING:
-    from .invocation import Invocation
 
 _log = logging.getLogger("sinchfn")
 
@@ -44,7 +41,7 @@ class GuardedSignal(NamedSignal):
         :param sender: a Flask app, to hear only of its functions; default: any app.
         :param weak: hold the receiver weakly, as blinker does by default: it is disconnected when nothing else
             refers to it.
-        :raises TypeError: it is no callable, or one whose body a call would not run: async, or a generator.
+        :raises TypeError: it is not callable, or a call would not run its body: it is async, or a generator.
         """
         if problem := _problem_of(receiver):
             raise TypeError(
@@ -62,15 +59,19 @@ class GuardedSignal(NamedSignal):
 
     def _guarded(self, receiver: Callable[..., Any], sender: Any, kwargs: dict[str, Any]) -> Any:
         try:
-            return _not_awaitable(receiver(sender, **kwargs))
+            value = receiver(sender, **kwargs)
+            if inspect.iscoroutine(value):
+                value.close()
+                raise TypeError("a receiver cannot be async: a signal does not await its receivers")  # noqa: TRY301
+            return value
         except BaseException:  # also sys.exit(): it must not end the request that it only listens to
             name = _name_of(receiver)
-            _log.exception("The receiver %s of the signal %s raised; the call goes on.", name, self.name)
+            _log.exception("The receiver %s of the signal %s failed; the call goes on.", name, self.name)
             return None
 
 
 def _problem_of(receiver: object) -> str:
-    """The reason why a call of the receiver would run nothing; empty if there is none."""
+    """Return the reason why a call of the receiver would not run it, or an empty text."""
     if not callable(receiver):
         return "is not callable"
     called: Any = receiver
@@ -80,19 +81,12 @@ def _problem_of(receiver: object) -> str:
     if any(inspect.iscoroutinefunction(way) or inspect.isasyncgenfunction(way) for way in ways):
         return "is async: a signal does not await its receivers"
     if any(map(inspect.isgeneratorfunction, ways)):
-        return 'is a generator function: it has a "yield", so that a call does not run it'
+        return 'is a generator function: because of its "yield", a call does not run it'
     return ""
 
 
 def _name_of(receiver: object) -> str:
     return getattr(receiver, "__qualname__", None) or repr(receiver)
-
-
-def _not_awaitable(value: Any) -> Any:
-    if inspect.iscoroutine(value):
-        value.close()
-        raise TypeError("a receiver cannot be async: a signal does not await its receivers")
-    return value
 
 
 class PlatformSignal(GuardedSignal):
@@ -105,15 +99,15 @@ class PlatformSignal(GuardedSignal):
     def send(
         self, sender: Any | None = None, /, *, _async_wrapper: Any = None, **kwargs: Any
     ) -> list[tuple[Callable[..., Any], Any]]:
-        invocation: Invocation = kwargs["invocation"]
-        for hook in invocation.function.hooks[self.name]:
-            hook(invocation)
+        progress = kwargs["invocation"]._progress
+        for hook in progress.function.hooks[self.name]:
+            hook(progress)
         return super().send(sender, **kwargs) if self.receivers else []
 
 
 #: an export was found and is about to be called: the request is verified and parsed
 before_request = PlatformSignal("before_request", doc="before a handler")
-#: the answer is made (``invocation.response``), whatever came of the handler
+#: the answer is made (``invocation.response``), also if the handler failed
 after_request = PlatformSignal("after_request", doc="after a handler")
 #: a handler raised; also carries ``error``
 handler_failed = GuardedSignal("handler_failed", doc="a handler raised")

@@ -6,12 +6,8 @@ import logging
 import os
 import shutil
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote_to_bytes
 from weakref import ReferenceType
 
 import pytest
@@ -19,46 +15,29 @@ from blinker import Signal
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
-from werkzeug.datastructures import Headers
-from werkzeug.test import run_wsgi_app
 
-from sinchfn import create_app, jsontext, signals
-from sinchfn.services.logs import RedactionFilter
-from sinchfn.services.logs.handlers import PlatformHandler
-from sinchfn.signatures import ApplicationScheme
+from sinchfn import create_app, signals
+from sinchfn.logs.handlers import PlatformHandler, redaction_filter
+from tests.harness import call as calling
+from tests.harness.app import OURS, Call, MakeApp, MakeClient, MakeFunction
+from tests.harness.paths import FUNCTIONS
+from tests.harness.signer import Signer
 
 # How fast an example is made says something about the machine, and nothing about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-#: Function projects that several tests use.
-CASES = Path(__file__).parent / "functions"
 
-#: Variables that sinchfn or Flask reads; none of the developer's own may reach a test.
-OWN_VARIABLES = ("FLASK_DEBUG", "FLASK_ENV", "WEBHOOK_PROTECTION")
-OWN_PREFIXES = (
-    "SINCHFN_",
-    "VOICE_",
-    "ADMIN_",
-    "PROJECT_ID",
-    "CONVERSATION_",
-    "ELEVENLABS_",
-    "SMS_",
-    "ENABLE_NUMBERS_API",
-)
-
-KEY = "f00dcafe-abba-c0de-1dea-dabb1ed4caf3"
-SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
-
-MakeFunction = Callable[..., Path]
-MakeApp = Callable[..., Flask]
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Return the number of processes of ``-n auto``: two for each core, because many tests wait for a server."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of the process changes what a test sees."""
     for name in list(os.environ):
-        if name in OWN_VARIABLES or name.startswith(OWN_PREFIXES):
+        if OURS.match(name):
             monkeypatch.delenv(name)
 
 
@@ -72,8 +51,7 @@ def _own_log() -> Iterator[None]:
         for handler in logger.handlers[:]:
             if isinstance(handler, PlatformHandler):
                 logger.removeHandler(handler)
-            for found in [found for found in handler.filters if isinstance(found, RedactionFilter)]:
-                handler.removeFilter(found)
+            handler.removeFilter(redaction_filter)
     root.setLevel(level)
     ours.setLevel(logging.NOTSET)
 
@@ -99,20 +77,17 @@ def make_function(tmp_path: Path) -> MakeFunction:
     def make(source: str | Mapping[str, str | bytes], folder: str = "fn") -> Path:
         target = tmp_path / folder
         if isinstance(source, str) and "\n" not in source:
-            shutil.copytree(CASES / source, target)
+            shutil.copytree(FUNCTIONS / source, target)
             return target
         files = {"function.py": source} if isinstance(source, str) else source
         target.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            write(target / name, text)
+            path = target / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
         return target
 
     return make
-
-
-def write(path: Path, text: str | bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
 
 
 @pytest.fixture
@@ -127,7 +102,7 @@ def make_app(make_function: MakeFunction) -> MakeApp:
 
 
 @pytest.fixture
-def make_client(make_app: MakeApp) -> Callable[..., FlaskClient]:
+def make_client(make_app: MakeApp) -> MakeClient:
     """``make_client(source, **config)``: a Flask test client of that app."""
 
     def make(source: str | Mapping[str, str | bytes] | Path, folder: str = "fn", **config: object) -> FlaskClient:
@@ -136,98 +111,10 @@ def make_client(make_app: MakeApp) -> Callable[..., FlaskClient]:
     return make
 
 
-@dataclass
-class Answer:
-    """What a server would send."""
-
-    status: int
-    headers: Headers
-    data: bytes
-
-    @property
-    def json(self) -> Any:
-        return jsontext.loads(self.data)
-
-    @property
-    def text(self) -> str:
-        return self.data.decode()
-
-
 @pytest.fixture
-def call() -> Callable[..., Answer]:
+def call() -> Call:
     """``call(app, "POST", "//a%2fb?x=1", json={...})``: a request as gunicorn hands it over, any bytes in its path."""
-    return raw_call
-
-
-def raw_call(
-    app: Any,
-    method: str,
-    target: str,
-    *,
-    data: bytes = b"",
-    json: Any = None,
-    headers: Mapping[str, str] | None = None,
-    chunked: bool = False,
-    script_name: str = "",
-    **environ: object,
-) -> Answer:
-    body = jsontext.dumps(json).encode() if json is not None else data
-    path, _, query = target.partition("?")
-    made: dict[str, Any] = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": script_name,
-        "PATH_INFO": unquote_to_bytes(path.encode("utf-8", "surrogateescape")).decode("latin-1"),
-        "RAW_URI": target.encode("utf-8", "surrogateescape").decode("latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "HTTP_HOST": "localhost",
-        "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": BytesIO(body),
-        "wsgi.errors": BytesIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    if json is not None:
-        made["CONTENT_TYPE"] = "application/json"
-    if chunked:
-        made |= {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
-    elif body:
-        made["CONTENT_LENGTH"] = str(len(body))
-    for name, value in (headers or {}).items():
-        key = name.upper().replace("-", "_")
-        made[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
-    made |= environ
-    chunks, status, sent = run_wsgi_app(app, made)
-    try:
-        whole = b"".join(chunks)
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-    return Answer(int(status.split()[0]), Headers(sent), whole)
-
-
-@dataclass(frozen=True)
-class Signer:
-    """Makes signed callbacks. ``signer.config`` are the settings with which they are accepted."""
-
-    key: str = KEY
-    secret: str = SECRET
-
-    @property
-    def config(self) -> dict[str, str]:
-        return {"VOICE_APPLICATION_KEY": self.key, "VOICE_APPLICATION_SECRET": self.secret}
-
-    def __call__(self, path: str = "/ice", payload: Any = None, *, method: str = "POST") -> dict[str, Any]:
-        """Keyword arguments of a request, signed as if it had been sent to `path`."""
-        body = jsontext.dumps({"event": "ice", "callid": "c1"} if payload is None else payload).encode()
-        scheme = ApplicationScheme(self.key, self.secret)
-        return {"data": body, "headers": scheme.headers(method, path, "application/json", body)}
+    return calling.call
 
 
 @pytest.fixture

@@ -16,15 +16,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Signer
 from flask import Flask
 from flask.testing import FlaskClient
 
 from sinchfn import IceRequest, create_app
-from sinchfn.signatures import ElevenLabsScheme, NonceScheme, SharedSecretScheme, WebhookScheme
+from sinchfn.security.elevenlabs import ElevenLabsScheme
+from sinchfn.security.nonce import NonceScheme
+from sinchfn.security.scheme import WebhookScheme
+from sinchfn.security.shared_secret import SharedSecretScheme
+from tests.harness.paths import CONVERSATION, EXAMPLES, WEBHOOKS
+from tests.harness.signer import Signer
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
-WEBHOOKS = Path(__file__).parent / "data" / "webhooks"
 DEVELOPMENT = {"SINCHFN_ENV": "development"}
 ADMIN = ("ann", "correct-horse")
 USER = {"ADMIN_USER": ADMIN[0], "ADMIN_PASSWORD": ADMIN[1]}
@@ -408,7 +410,7 @@ class TestMessageResponder:
         assert served.post(url, **signed_by(NonceScheme("another secret"), body)).status_code == 401
         assert platform.sent == []
 
-    @pytest.mark.parametrize("name", sorted(path.stem for path in (WEBHOOKS / "conversation").glob("*.json")))
+    @pytest.mark.parametrize("name", sorted(path.stem for path in CONVERSATION.glob("*.json")))
     def test_every_event_of_the_platform_is_taken(self, client: FlaskClient, name: str) -> None:
         assert client.post("/webhook/conversation", json=webhook(f"conversation/{name}")).status_code == 200
 

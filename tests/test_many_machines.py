@@ -22,16 +22,16 @@ from typing import Any
 
 import pytest
 import yaml
-from object_store import ObjectStore
-from redis_server import RedisServer
-from serving import SIGNING, clean_environment
 
-from sinchfn.signatures import ApplicationScheme
+from tests.harness.app import clean_environment
+from tests.harness.paths import EXAMPLES, ROOT
+from tests.harness.redis import RedisServer, started_redis
+from tests.harness.s3 import ObjectStore
+from tests.harness.server import PATIENCE, free_port
+from tests.harness.signer import SIGNING, signed
 
-ROOT = Path(__file__).parent.parent
-EXAMPLE = ROOT / "examples" / "many_machines"
+EXAMPLE = EXAMPLES / "many_machines"
 BIN = Path(sys.executable).parent
-PATIENCE = 60
 
 COMPOSE: dict[str, Any] = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())
 DOCKERFILE = (EXAMPLE / "Dockerfile").read_text()
@@ -40,13 +40,6 @@ COPIED = re.findall(r"^COPY (?!--from)(.*) /app/$", DOCKERFILE, re.MULTILINE)
 BASIC = "Basic " + b64encode(b"admin:machine-room").decode()
 SECRETS = {**SIGNING, "ADMIN_USER": "admin", "ADMIN_PASSWORD": "machine-room"}
 BUCKET = "support-line"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def dockerfile_environment() -> dict[str, str]:
@@ -154,8 +147,7 @@ def callback(port: int, **payload: Any) -> Any:
 
 def signed_post(port: int, payload: dict[str, Any]) -> tuple[int, bytes]:
     body = json.dumps(payload).encode()
-    scheme = ApplicationScheme(SIGNING["VOICE_APPLICATION_KEY"], SIGNING["VOICE_APPLICATION_SECRET"])
-    return request(port, "POST", "/", body, scheme.headers("POST", "/", "application/json", body))
+    return request(port, "POST", "/", body, signed(body, "/"))
 
 
 def said(answer: Any) -> str:
@@ -180,10 +172,9 @@ def object_store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="module")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
-    yield server
-    server.kill()
+def redis_server() -> Iterator[RedisServer]:
+    with started_redis() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
-"""The package as a name space: what ``dir()``, ``*`` and ``help()`` show of it, and its version."""
+"""The names of the package in ``dir()``, ``*``, ``help()`` and for type checkers, and its version."""
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import pydoc
 import subprocess
@@ -9,10 +10,9 @@ import sys
 from pathlib import Path
 
 import sinchfn
+from tests.harness.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
-
-#: What every package has, besides what is public.
+#: The attributes of every package.
 OF_PYTHON = {
     *("__all__", "__builtins__", "__cached__", "__dir__", "__doc__", "__file__", "__getattr__", "__loader__"),
     *("__name__", "__package__", "__path__", "__spec__", "__version__"),
@@ -38,6 +38,17 @@ def test_dir_imports_nothing() -> None:
 
 def test_what_dir_shows_is_there() -> None:
     assert [name for name in dir(sinchfn) if not hasattr(sinchfn, name)] == []
+
+
+def test_type_checkers_see_the_names_that_there_are() -> None:
+    [block] = [node for node in ast.parse(Path(sinchfn.__file__).read_text()).body if isinstance(node, ast.If)][:1]
+    seen = {
+        alias.asname: f".{node.module or ''}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == sinchfn._MODULE_OF
 
 
 def test_a_star_imports_what_is_public() -> None:

@@ -1,4 +1,4 @@
-"""The wheel serves with nothing else at hand; the source distribution has its tests."""
+"""The wheel serves on its own. The source distribution has its tests."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from pathlib import Path
 
 import pytest
 from gunicorn.config import KNOWN_SETTINGS
-from gunicorn_server import Server, started, until
-from serving import ICE, clean_environment
 
 from sinchfn import gunicorn
+from tests.harness.app import clean_environment
+from tests.harness.paths import ROOT
+from tests.harness.server import CREATE_APP, started, until
+from tests.harness.signer import ICE
 
-ROOT = Path(__file__).parent.parent
-#: What is left out of the copy that is built, on the first level: what a clone does not have.
+#: Top-level names that a clone does not have, and that are left out of the copy.
 NOT_IN_A_CLONE = shutil.ignore_patterns(
-    ".git", ".venv*", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "build", "dist"
+    ".git", ".tox", ".venv*", "*.egg-info", "__pycache__", ".*_cache", ".hypothesis", "build", "dist"
 )
 
 
@@ -38,7 +39,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Path]:
-    """A folder with a wheel and a source distribution, made from a clone in a folder that only its owner may enter."""
+    """Build a wheel and a source distribution, from a clone in a folder that only its owner may enter."""
     folder = Path(tempfile.mkdtemp())
     try:
         shutil.copytree(ROOT, folder / "clone", ignore=NOT_IN_A_CLONE)
@@ -50,7 +51,7 @@ def built() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def python(built: Path) -> Path:
-    """The Python of a fresh environment with the wheel in it, and what the wheel requires."""
+    """Return the Python of a fresh environment with the wheel and its requirements."""
     made = built / "venv"
     venv.create(made, with_pip=False)
     python = made / "bin" / "python"
@@ -71,12 +72,10 @@ def test_a_wheel_brings_all_that_gunicorn_needs(python: Path, tmp_path: Path, ow
         printed = run(python, "-m", "sinchfn.gunicorn", cwd=tmp_path)
         (tmp_path / "gunicorn.conf.py").write_text(f"{printed}\nthreads = 3\n")
         conf = []
-    command = ["-m", "gunicorn", *conf, "-b", "127.0.0.1:0", "sinchfn:create_app()"]
+    command = ["-m", "gunicorn", *conf, "-b", "127.0.0.1:0", CREATE_APP]
     env = {"WEBHOOK_PROTECTION": "never", "SINCHFN_LOG_FORMAT": "json"}
-    log = tmp_path / "log"
-    with started(command, log, tmp_path, executable=python, **env) as process:
-        found = until(lambda: re.search(r"Listening at: http://127\.0\.0\.1:(\d+)", log.read_text()))
-        server = Server(process, int(found[1]), log, tmp_path)
+    with started(command, tmp_path, python=(python, "-u"), **env) as server:
+        server.listening()
         headers = {"Content-Type": "application/json"}
         status, _, body = until(lambda: server.request("POST", "/ice", json.dumps(ICE), headers))
         assert (status, json.loads(body)) == (200, {"action": {"name": "hangup"}})
@@ -99,6 +98,7 @@ def test_the_file_of_this_repository_is_the_one_that_is_printed() -> None:
 
 
 def test_the_tests_of_a_source_distribution_run(built: Path) -> None:
+    """Takes half a minute: two more runs of pytest, one that collects all tests and one that runs the README."""
     [archive] = built.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         opened.extractall(built / "unpacked", filter="data")
@@ -112,8 +112,9 @@ def test_the_tests_of_a_source_distribution_run(built: Path) -> None:
 
 
 def test_the_tests_that_give_up_rights_run_in_a_folder_that_only_root_may_enter(built: Path) -> None:
+    """Takes a quarter of a minute: another run of pytest, in a clone, under another user."""
     if os.geteuid() != 0:
         pytest.skip("without root there are no rights to give up")
-    tests = ("test_cache.py", "test_database.py")
+    tests = ("services/test_cache.py", "services/test_database.py")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "read_only or written_is_named"]
     run(*command, *(f"tests/{name}" for name in tests), cwd=built / "clone")

@@ -88,6 +88,10 @@ NEVER_RUN = {
 }
 
 
+def test_every_signal_has_its_tests_here():
+    assert {name for name, value in vars(signals).items() if isinstance(value, signals.GuardedSignal)} == set(NAMES)
+
+
 @pytest.mark.parametrize("signal", NAMES)
 @pytest.mark.parametrize("kind", NEVER_RUN)
 def test_what_a_call_would_not_run_is_refused_when_it_is_connected(signal: str, kind: str):

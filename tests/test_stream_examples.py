@@ -14,18 +14,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from gunicorn_server import Server, gunicorn, until
-from serving import CALL_ID, ICE, SIGNING, encoded, signed
 from websockets.sync.client import ClientConnection, connect
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+from tests.harness.paths import EXAMPLES
+from tests.harness.server import Server, gunicorn, until
+from tests.harness.signer import CALL_ID, ICE, SIGNING, encoded, signed
+
 RATE = 16_000
 
 
 @contextmanager
 def serving(name: str, folder: Path) -> Iterator[Server]:
     shutil.copytree(EXAMPLES / name, folder, ignore=shutil.ignore_patterns("data", "storage", ".env"))
-    with gunicorn(folder, None, SINCHFN_FUNCTION=str(folder), **SIGNING) as server:
+    with gunicorn(folder, **SIGNING) as server:
         yield server
 
 

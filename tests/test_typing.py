@@ -6,7 +6,9 @@ an error whose message has that word, and no other line is.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,8 +18,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-FILES = sorted((ROOT / "tests" / "typing").glob("*.py"))
+from tests.harness.paths import ROOT, TESTS
+
+FILES = sorted((TESTS / "typing").glob("*.py"))
 ACCEPTED = [path for path in FILES if path.stem.endswith("_ok")]
 REFUSED = [path for path in FILES if path.stem.endswith("_refused")]
 MARKER = re.compile(r"# refuse: (\S+)$")
@@ -38,14 +41,15 @@ def run(*arguments: str) -> str:
     return done.stdout
 
 
-def basedpyright(_: Path) -> Iterator[Complaint]:
+def basedpyright() -> Iterator[Complaint]:
     for found in json.loads(run("basedpyright", "--outputjson"))["generalDiagnostics"]:
         if found["severity"] == "error":
             yield Complaint(Path(found["file"]), found["range"]["start"]["line"] + 1, found["message"])
 
 
-def mypy(cache: Path) -> Iterator[Complaint]:
-    for line in run("mypy", "--strict", "--output=json", f"--cache-dir={cache}").splitlines():
+def mypy() -> Iterator[Complaint]:
+    # With the cache of the command `mypy`, which has checked the package with the same options.
+    for line in run("mypy", "--strict", "--output=json").splitlines():
         found: dict[str, Any] = json.loads(line)
         if found["severity"] == "error":
             yield Complaint(ROOT / found["file"], found["line"], found["message"])
@@ -53,7 +57,15 @@ def mypy(cache: Path) -> Iterator[Complaint]:
 
 @pytest.fixture(scope="module", params=[basedpyright, mypy], ids=["basedpyright", "mypy"])
 def complaints(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Complaint]:
-    return list(request.param(tmp_path_factory.mktemp("cache")))
+    """The errors of a checker, which runs once, also where several processes share the tests."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    kept = folder / f"{request.param.__name__}.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps([(str(path), line, message) for path, line, message in request.param()]))
+    return [Complaint(Path(path), line, message) for path, line, message in json.loads(kept.read_text())]
 
 
 def test_there_are_files_of_both_kinds_and_no_others():

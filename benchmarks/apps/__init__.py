@@ -1,4 +1,4 @@
-"""The apps that are compared: each one does the job of ``job.py``."""
+"""The apps to compare. Each one does the job of ``job.py``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class App(NamedTuple):
         return find_spec(self.needs) is not None
 
 
-#: In the order of the tables. Ratios are to `REFERENCE`.
+#: The apps in the order of the tables. Ratios are to ``REFERENCE``.
 APPS = (
     App("a", "sinchfn, all hooks on, SVAML builder", "apps.sinchfn_builder"),
     App("a2", "sinchfn, all hooks on, dict", "apps.sinchfn_dict"),
@@ -34,5 +34,5 @@ REFERENCE = "b"
 
 
 def installed() -> list[App]:
-    """The apps that can run here."""
+    """Return the apps that can run here."""
     return [app for app in APPS if app.is_installed]

@@ -1,4 +1,4 @@
-"""The least Flask app there is: what Flask itself needs to start."""
+"""The smallest Flask app: it shows what Flask itself needs to start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bare WSGI callable that does the job: what the server and the job itself cost."""
+"""A bare WSGI callable that does the job: it shows the cost of the server and of the job itself."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def hello() -> dict[str, str]:
 
 
 def verify() -> None:
-    """401 for a request that the platform did not sign."""
+    """Answer 401 to a request that the platform did not sign."""
     headers = request.headers
     body = request.get_data()
     if not is_signed(

@@ -1,4 +1,4 @@
-"""The Flask app by hand, with what sinchfn does besides: a request id, a log line and a ledger line per request."""
+"""The Flask app by hand, with what sinchfn does as well: a request id, a log line and a ledger line per request."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ledger = Path(os.environ["BENCHMARK_LEDGER"]).open("a", buffering=1, encoding="u
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Formats records as JSON, one object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"time": self.formatTime(record), "level": record.levelname, "message": record.getMessage()}

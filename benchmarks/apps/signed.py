@@ -15,7 +15,7 @@ TOLERANCE = 300
 
 
 def is_signed(method: str, path: str, content_type: str, timestamp: str, authorization: str, body: bytes) -> bool:
-    """Whether the platform signed this request, with our key and secret, and lately."""
+    """Return True if the platform signed this request with our key and secret, within the time window."""
     scheme, _, credentials = authorization.partition(" ")
     key, _, signature = credentials.partition(":")
     if scheme.lower() != "application" or not hmac.compare_digest(key.encode(), KEY.encode()):

@@ -1,99 +1,97 @@
-"""What stands beside a function and is read with it: the manifest ``sinch.json`` and the ``.env``."""
+"""The files beside a function that hold its variables: the manifest ``sinch.json``, the ``.env``, secrets in files.
+
+Also the names of variables: which ones sinchfn reads, and which look like misspelt ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dotenv.parser import Binding, parse_stream
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate
+from dotenv.parser import parse_stream
 
-from .. import jsontext
-from ..errors import near_miss
+from ..errors import did_you_mean, near_miss
+from ..logs.redaction import is_secret
+from ..wire import json
+from .settings import LOCATION, SETTINGS
 
-_VARIABLE_NAME = validate.Regexp(r"[^=\s\0]+\Z", error="the name of a variable")
+#: The keys of ``sinch.json`` that sinchfn reads, and what they take. Other keys belong to other tools.
+#: ``secrets`` is sinchfn's own: the platform documents no way to mark a variable as secret.
+KEYS: Mapping[str, tuple[type, str]] = {
+    "name": (str, "a text"),
+    "runtime": (str, "a text"),
+    "description": (str, "a text"),
+    "variables": (dict, "an object of names and values"),
+    "secrets": (list, "a list of names of variables"),
+}
 
+#: The end of the name of a variable whose value is the path of a file with the secret in it.
+SUFFIX = "_FILE"
 
-def _takes(what: str) -> dict[str, Any]:
-    return {"invalid": what, "null": what}
+#: The settings that may be read from a file: the secrets, what may hold a password, and what belongs to a secret.
+FROM_FILE = (
+    *(setting.name for setting in SETTINGS if is_secret(setting.name)),
+    *("SINCHFN_CACHE_URL", "SINCHFN_STORAGE_URL", "PROJECT_ID", "ADMIN_USER"),
+)
 
+#: The largest file that is read, in bytes.
+LARGEST = 65_536
 
-class _Value(fields.Field[str]):
-    """The value of a variable: a text, or a number or bool that is written as one."""
+_SETTINGS = (*(setting.name for setting in SETTINGS), LOCATION.name)
+_KNOWN = (*_SETTINGS, *(name + SUFFIX for name in FROM_FILE))
 
-    default_error_messages = _takes("a text, a number, true or false")
-
-    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str | int | float):
-            raise self.make_error("invalid")
-        return as_text(value)
-
-
-def _text() -> fields.String:
-    return fields.String(error_messages=_takes("a text"))
-
-
-def _name() -> fields.String:
-    return fields.String(validate=_VARIABLE_NAME, error_messages=_takes("the name of a variable"))
-
-
-class _ManifestSchema(Schema):
-    """What sinchfn reads of ``sinch.json``. Other keys belong to other tools and are left alone."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    name = _text()
-    runtime = _text()
-    description = _text()
-    variables = fields.Dict(keys=_name(), values=_Value(), error_messages=_takes("an object of names and values"))
-    #: sinchfn's own: the platform documents no way to mark one
-    secrets = fields.List(_name(), error_messages=_takes("a list of names of variables"))
+_VARIABLE_NAME = re.compile(r"[^=\s\0]+")
+#: The end of the name of a file such as ``secret.txt``.
+_EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A ``sinch.json``, as far as it can be used."""
+    """The usable part of a ``sinch.json``."""
 
     name: str | None = None
     #: values as text
     variables: Mapping[str, str] = field(default_factory=dict)
     #: names of the variables that hold secrets, whatever their names look like
     secrets: frozenset[str] = frozenset()
-    #: a sentence for each key that cannot be used; none of them holds a value
+    #: a sentence for each key that cannot be used; no sentence holds a value
     faults: tuple[str, ...] = ()
-    #: a sentence for each key that nothing reads, and that looks like a misspelt one
+    #: a sentence for each key that nothing reads and that looks like a misspelt one
     warnings: tuple[str, ...] = ()
 
 
 def read_manifest(file: Path) -> Manifest:
-    """The manifest in this file; an empty one if there is none."""
+    """Read a ``sinch.json``. The manifest of a file that does not exist is empty."""
     if not file.is_file():
         return Manifest()
-    given: Any = None
     try:
-        given = jsontext.loads(file.read_bytes())
-        return _manifest(file, given, _ManifestSchema().load(given), ())
-    except ValidationError as error:
-        return _manifest(file, given, error.valid_data, _faults(error.messages_dict, given))
+        given = json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         return Manifest(faults=(f"Cannot read {file}: {reason}. It takes a JSON object.",))
-
-
-def _manifest(file: Path, given: Any, loaded: Any, faults: Iterable[str]) -> Manifest:
-    usable: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
-    misspelt = _misspelt(given if isinstance(given, dict) else {})
+    if not isinstance(given, dict):
+        return Manifest(faults=(f"{file}: it is {_kind(given)}: it takes an object, such as {{}}.",))
+    usable: dict[str, Any] = {key: given[key] for key, (kind, _) in KEYS.items() if isinstance(given.get(key), kind)}
+    unknown = [key for key in given if key not in KEYS]
+    near = {key: key.lower() if key.lower() in KEYS else near_miss(key.lower(), tuple(KEYS)) for key in unknown}
+    misspelt = {key: meant for key, meant in near.items() if meant}
+    listed = list(usable.get("secrets", ()))
+    for key in (key for key, meant in misspelt.items() if meant == "secrets"):  # what it names must not be shown either
+        names = given[key]
+        listed += [names] if isinstance(names, str) else names if isinstance(names, list | dict) else ()
     return Manifest(
         name=usable.get("name"),
-        variables=usable.get("variables") or {},
-        # What a misspelt list names counts as secret too: nothing of it is to be shown.
-        secrets=frozenset(_names(usable.get("secrets"))).union(
-            *(_names(given[key]) for key, meant in misspelt.items() if meant == "secrets")
-        ),
-        faults=tuple(f"{file}: {fault}" for fault in faults),
+        variables={
+            name: as_text(value)
+            for name, value in usable.get("variables", {}).items()
+            if _VARIABLE_NAME.fullmatch(name) and isinstance(value, str | int | float)
+        },
+        secrets=frozenset(name for name in listed if isinstance(name, str) and _VARIABLE_NAME.fullmatch(name)),
+        faults=tuple(f"{file}: {fault}" for fault in _faults(given)),
         warnings=tuple(
             f'{file} has "{key}", which nothing reads. Did you mean "{meant}"?'
             for key, meant in misspelt.items()
@@ -102,46 +100,20 @@ def _manifest(file: Path, given: Any, loaded: Any, faults: Iterable[str]) -> Man
     )
 
 
-def _misspelt(given: dict[str, Any]) -> dict[str, str]:
-    """The keys that look like misspelt ones of ours, and what they were meant to be."""
-    known = tuple(_ManifestSchema().fields)
-    near = {key: _meant_by(key, known) for key in given if key not in known}
-    return {key: meant for key, meant in near.items() if meant is not None}
-
-
-def _meant_by(key: str, known: Sequence[str]) -> str | None:
-    return key.lower() if key.lower() in known else near_miss(key.lower(), known)
-
-
-def _names(given: Any) -> list[str]:
-    names = [given] if isinstance(given, str) else given
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list | dict) else []
-
-
-def _faults(messages: Mapping[Any, Any], given: Any) -> Iterator[str]:
-    """A sentence for each fault: the path of the key, what it is, and what it takes."""
-    for path, takes in _flat(messages):
-        if path == ("_schema",):
-            yield f"it is {_kind(given)}: it takes an object, such as {{}}."
-        elif path[-1] == "key":
-            yield f"{'.'.join(map(str, path[:-1]))}: it takes {takes} before the colon."
-        else:
-            path = path[:-1] if path[0] == "variables" and path[-1] == "value" and len(path) == 3 else path
-            yield f"{'.'.join(map(str, path))} is {_kind(_value_at(given, path))}: it takes {takes}."
-
-
-def _flat(messages: Mapping[Any, Any], above: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], str]]:
-    for key, found in messages.items():
-        if isinstance(found, Mapping):
-            yield from _flat(found, (*above, key))
-        else:
-            yield (*above, key), str(found[0])
-
-
-def _value_at(given: Any, path: tuple[Any, ...]) -> Any:
-    for part in path:
-        given = given[part]
-    return given
+def _faults(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each key that cannot be used: its path, what it is, and what it takes."""
+    for key, (kind, takes) in KEYS.items():
+        if key in given and not isinstance(given[key], kind):
+            yield f"{key} is {_kind(given[key])}: it takes {takes}."
+    variables, secrets = given.get("variables"), given.get("secrets")
+    for name, value in variables.items() if isinstance(variables, dict) else ():
+        if not _VARIABLE_NAME.fullmatch(name):
+            yield f"variables.{name}: it takes the name of a variable before the colon."
+        if not isinstance(value, str | int | float):
+            yield f"variables.{name} is {_kind(value)}: it takes a text, a number, true or false."
+    for index, name in enumerate(secrets if isinstance(secrets, list) else ()):
+        if not isinstance(name, str) or not _VARIABLE_NAME.fullmatch(name):
+            yield f"secrets.{index} is {_kind(name)}: it takes the name of a variable."
 
 
 def _kind(value: object) -> str:
@@ -152,10 +124,15 @@ def _kind(value: object) -> str:
     return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a number"
 
 
-def read_dotenv(file: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The variables of a ``.env``, and a sentence for each line that cannot be read, without its text.
+def as_text(value: object) -> str:
+    """Return a value as it would be written in the environment."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
-    A name without a value is there with an empty one.
+
+def read_dotenv(file: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Read a ``.env``. Return its variables, and a sentence without its text for each line that cannot be read.
+
+    The value of a name without one is empty.
     """
     if not file.is_file():
         return {}, ()
@@ -165,19 +142,130 @@ def read_dotenv(file: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         return {}, (f"Cannot read {file}: {reason}. It takes lines of NAME=value.",)
+    faults = []
+    for line in lines:
+        if line.error:
+            text = line.original.string
+            blank = text[: len(text) - len(text.lstrip())].count("\n")  # the parser counts blank lines before it as its
+            number = line.original.line + blank
+            faults.append(f"{file}, line {number} cannot be read: it takes NAME=value, in quotes that are closed.")
     values = {line.key: line.value or "" for line in lines if line.key is not None and not line.error}
-    return values, tuple(
-        f"{file}, line {_number(line)} cannot be read: it takes NAME=value, in quotes that are closed."
-        for line in lines
-        if line.error
-    )
+    return values, tuple(faults)
 
 
-def _number(line: Binding) -> int:
-    text = line.original.string
-    return line.original.line + text[: len(text) - len(text.lstrip())].count("\n")  # blank lines before belong to it
+def readable_names(declared: Iterable[str], marked: Iterable[str]) -> list[str]:
+    """Return the names of the variables whose value may be in a file.
+
+    :param declared: names of variables of the function.
+    :param marked: the names that its manifest lists under ``secrets``.
+    """
+    return list(dict.fromkeys([*FROM_FILE, *filter(is_secret, declared), *marked]))
 
 
-def as_text(value: object) -> str:
-    """A value as it would be written in the environment."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def resolve_files(
+    env: dict[str, str], origins: dict[str, str], ranks: Mapping[str, int], names: Iterable[str], folder: Path
+) -> tuple[dict[str, Path], list[str]]:
+    """Replace each ``_FILE`` variable in `env` by the variable that it stands for, with the text in the file.
+
+    Where a variable and its ``_FILE`` come from two sources, the higher source counts.
+
+    :param ranks: origin -> its place in the order of precedence, the lowest number first.
+    :returns: variable -> the file with its value; a sentence for each file that cannot be used.
+    """
+    files: dict[str, Path] = {}
+    faults: list[str] = []
+    for name in names:
+        variable = name + SUFFIX
+        if variable not in env:
+            continue
+        named, origin = env.pop(variable), origins.pop(variable)
+        if name in env and ranks[origins[name]] < ranks[origin]:
+            continue
+        if name in env and origins[name] == origin:
+            faults.append(f"{name} and {variable} are both set (in {origin}): set one of them.")
+            continue
+        env.pop(name, None)
+        file = folder / named
+        try:
+            env[name] = _content_of(file)
+        except ValueError as error:
+            shown = f"{file} " if _looks_like_a_path(named, folder) else ""
+            faults.append(f"{variable} (in {origin}) names a file that cannot be used: {shown}{error}.")
+        else:
+            origins[name], files[name] = origin, file
+    return files, faults
+
+
+def _content_of(file: Path) -> str:
+    """Return the text in a file, without the line break at its end.
+
+    :raises ValueError: the file cannot be used; the message says why.
+    """
+    try:
+        if not file.exists():
+            raise ValueError("does not exist")
+        if not file.is_file():
+            raise ValueError("is not a regular file")
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if len(data) > LARGEST:
+        raise ValueError(f"is larger than {LARGEST} bytes")
+    try:
+        text = data.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8") from None
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _looks_like_a_path(named: str, folder: Path) -> bool:
+    """Return False for a text that may be the secret itself, written in place of its path."""
+    if named.startswith("/") or _EXTENSION.fullmatch(Path(named).suffix):
+        return True
+    parent = (folder / named).parent
+    return parent != folder and parent.is_dir()
+
+
+def unknown_names(env: Mapping[str, str], origins: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each variable that seems to be meant for sinchfn and that nothing reads.
+
+    :param env: every variable that is set.
+    :param origins: where each came from, as in :class:`~sinchfn.FunctionConfig`.
+    """
+    for name in sorted(env):
+        capitals = name.upper()
+        setting = capitals.removesuffix(SUFFIX)
+        if name in _KNOWN:
+            continue
+        if capitals in _KNOWN:
+            yield f"{name} is set, but names are case-sensitive: the setting is {capitals}."
+        elif setting in _SETTINGS:
+            yield f"{name} is set, but only secrets are read from a file: set {setting}."
+        elif capitals.startswith("SINCHFN_"):
+            yield f"{name} is set, but there is no such setting.{did_you_mean(capitals, _KNOWN)}"
+        elif (meant := setting_meant_by(name)) and meant not in env:  # where it is set too, this is somebody else's
+            yield f'{name} is set, but nothing reads it. Did you mean "{meant}"?'
+    if origins.get(LOCATION.name) in (".env", "sinch.json"):
+        yield f"{LOCATION.name} has no effect in a file beside the function: set it in the environment."
+
+
+def is_meant_for_us(name: str) -> bool:
+    """Return True for the name of a setting, and for one that looks like a misspelt one."""
+    return name in _KNOWN or name.startswith("SINCHFN_") or setting_meant_by(name) is not None
+
+
+def misspelt_secrets(env: Iterable[str]) -> frozenset[str]:
+    """Return the names that look like a misspelt setting that is a secret: most likely they hold that secret."""
+    return frozenset(name for name in env if name not in _KNOWN and is_secret(setting_meant_by(name) or ""))
+
+
+@lru_cache(maxsize=512)  # the same environment is read again and again
+def setting_meant_by(name: str) -> str | None:
+    """Return the setting that the name of a variable looks like a misspelling of.
+
+    It has to be nearer than other names, because other programs have variables too, such as ``CI_PROJECT_ID``.
+    """
+    return near_miss(name.upper(), _KNOWN, cutoff=0.9)

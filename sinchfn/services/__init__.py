@@ -1,1 +1,1 @@
-"""What functions are offered (cache, storage, clients ...), and what their calls leave behind (logs, usage)."""
+"""Services for functions (cache, storage, database, clients ...), and the usage records of their calls."""

@@ -1,4 +1,4 @@
-"""Notes on errors of a function that say too little by themselves: a client that is None, an await too many."""
+"""Notes for errors of a function that are hard to read: a client that is None, an ``await`` too many."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ..errors import sentence_of
 from .clients import NEEDED
 
-#: Names by which a client is known that stands in a variable of the function's own.
+#: The first attribute of a client -> the client, for clients in variables of the function.
 FIRST_WORDS: Mapping[str, str] = {
     "callouts": "voice.v1",
     "calls": "voice.v1",
@@ -24,19 +24,15 @@ _CLIENT = re.compile(rf"\b(?:context|self)\.({'|'.join(map(re.escape, NEEDED))})
 
 
 def advise(error: BaseException) -> None:
-    """Add a note to an error if it is one of those that the README answers: what to write or set."""
-    note = _advice(error)
+    """Add a note that says what to write or set, if the error is one that the README explains."""
+    sentence, note = sentence_of(error), ""
+    if _AWAITED.match(sentence):
+        note = "The services of the context are synchronous, also in async handlers: remove the await."
+    elif found := _OF_NONE.match(sentence):
+        frames = traceback.extract_tb(error.__traceback__, limit=-1)
+        named = _CLIENT.search((frames[0].line or "") if frames else "")
+        client = named[1] if named else FIRST_WORDS.get(found[1])
+        if client is not None:
+            note = f"context.{client} is None until {' and '.join(NEEDED[client])} are set."
     if note and note not in getattr(error, "__notes__", ()):
         error.add_note(note)
-
-
-def _advice(error: BaseException) -> str:
-    sentence = sentence_of(error)
-    if _AWAITED.match(sentence):
-        return "What the context offers is synchronous, also in async handlers: leave out the await."
-    if (found := _OF_NONE.match(sentence)) is None:
-        return ""
-    frames = traceback.extract_tb(error.__traceback__, limit=-1)
-    named = _CLIENT.search((frames[0].line or "") if frames else "")
-    client = named[1] if named else FIRST_WORDS.get(found[1])
-    return "" if client is None else f"context.{client} is None until {' and '.join(NEEDED[client])} are set."

@@ -1,4 +1,4 @@
-"""Claims: what is to be done once, by whichever worker comes first."""
+"""Claims: work that is done once, by the first worker to claim it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from enum import Enum, auto
 
 from .cache import Cache
 
-#: Seconds after which something that was begun, and neither finished nor given up, may be begun again.
+#: Seconds after which work that was neither finished nor released may be begun again.
 UNFINISHED = 600
 
 
 class Claim(Enum):
-    """What became of an attempt to begin something."""
+    """The result of :meth:`Claims.begin`."""
 
-    #: nobody else has begun it
+    #: no other worker has begun it
     TAKEN = auto()
-    #: somebody is at it
+    #: another worker has begun it
     UNDER_WAY = auto()
     #: it was finished before
     DONE = auto()
 
 
 class Claims:
-    """Names of things that are to happen once, shared by all workers and machines through the cache.
+    """Names of things that happen once, shared by all workers and machines through the cache.
 
     Every method raises :class:`~sinchfn.errors.CacheError` if the cache behind it fails.
     """
@@ -31,11 +31,11 @@ class Claims:
         self._cache = cache
 
     def use_up(self, name: str, seconds: float) -> bool:
-        """Take `name` for so many seconds; False if somebody has it."""
+        """Take `name` for this number of seconds. Return False if it is taken already."""
         return self._cache.increment(name, ttl=seconds) == 1
 
     def begin(self, name: str, seconds: float = UNFINISHED) -> Claim:
-        """Begin what goes by `name`. Then :meth:`finish` it, or :meth:`give_up`.
+        """Begin the work of this name. Then :meth:`finish` it, or :meth:`give_up`.
 
         :param seconds: after these it may be begun again: the process that began it may have died.
         """
@@ -47,12 +47,12 @@ class Claims:
         return Claim.DONE if self._cache.has(_done(name)) else Claim.TAKEN
 
     def finish(self, name: str, seconds: float) -> None:
-        """It is done, and for so many seconds not to be begun again."""
+        """Record that it is done, so that it cannot be begun again for this number of seconds."""
         self._cache.set(_done(name), True, ttl=seconds)
         self._cache.delete(name)
 
     def give_up(self, name: str) -> None:
-        """It was not done: the next one may begin it."""
+        """Release it undone, so that another worker may begin it."""
         self._cache.delete(name)
 
     def __repr__(self) -> str:

@@ -1,25 +1,66 @@
-"""Clients of Sinch's APIs: our own of Voice v1, and those of the official `sinch` package for everything else.
+"""Clients of Sinch's APIs: our own for Voice v1, and those of the official ``sinch`` package for the others.
 
-Each is made when it is first asked for, and shared by all threads of a process.
+Each is made on first use and shared by all threads of a process.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol
 
-from ..config import FunctionConfig
+from ..config.config import FunctionConfig
 from ..errors import Advised
+from ..forks import Forkable, across_forks
 from ..voice.client import VoiceClient
 from .extras import import_extra
 
+
+class ConversationClient(Protocol):
+    """The Conversation API: ``context.conversation``."""
+
+    apps: Any
+    contacts: Any
+    messages: Any
+
+
+class SmsClient(Protocol):
+    """The SMS API: ``context.sms``."""
+
+    batches: Any
+    delivery_reports: Any
+    groups: Any
+    inbounds: Any
+
+
+class NumbersClient(Protocol):
+    """The Numbers API: ``context.numbers``."""
+
+    def list(self, *args: Any, **options: Any) -> Any: ...
+    def get(self, *args: Any, **options: Any) -> Any: ...
+    def update(self, *args: Any, **options: Any) -> Any: ...
+    def release(self, *args: Any, **options: Any) -> Any: ...
+    def rent(self, *args: Any, **options: Any) -> Any: ...
+    def rent_any(self, *args: Any, **options: Any) -> Any: ...
+    def check_availability(self, *args: Any, **options: Any) -> Any: ...
+    def search_for_available_numbers(self, *args: Any, **options: Any) -> Any: ...
+
+
+class VoiceV2Client(Protocol):
+    """The Voice API v2: ``context.voice.v2``."""
+
+    batches: Any
+    calls: Any
+    services: Any
+    sessions: Any
+    svaml: Any
+
+
 _PROJECT = ("PROJECT_ID", "PROJECT_ID_API_KEY", "PROJECT_ID_API_SECRET")
 
-#: Client -> the variables without which it is None.
+#: Client -> the variables that must be set; without them it is None.
 NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "voice.v1": ("VOICE_APPLICATION_KEY", "VOICE_APPLICATION_SECRET"),
@@ -31,17 +72,22 @@ NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-class Clients:
+class Clients(Forkable):
     """The clients of one function; those whose variables are not set are None. Safe for several threads.
 
-    After a fork the child makes its own: neither a connection nor a token is shared with the parent.
+    A forked child makes its own: neither a connection nor a token is shared with the parent.
 
     :raises ExtraError: (all but ``voice.v1``) the package ``sinch`` is not installed: ``pip install 'sinchfn[sdk]'``.
     """
 
     def __init__(self, config: FunctionConfig) -> None:
         self._config = config
-        self._by_process: dict[int, _Made] = {}
+        self.after_fork_in_child()
+        across_forks(self)
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
 
     @property
     def voice(self) -> Voice:
@@ -51,7 +97,7 @@ class Clients:
     @property
     def voice_client(self) -> VoiceClient | None:
         """The client of the Voice application."""
-        return self._mine.get("v1", lambda: make_voice_client(self._config)) if self.has("voice.v1") else None
+        return self._shared("v1", make_voice_client) if self.has("voice.v1") else None
 
     @property
     def voice_v2(self) -> Any:
@@ -62,7 +108,7 @@ class Clients:
     def conversation(self) -> Any:
         """The Conversation API, in the region ``CONVERSATION_REGION``.
 
-        ``CONVERSATION_APP_ID`` is not sent by itself: give it as ``app_id`` where a method asks for one.
+        ``CONVERSATION_APP_ID`` is not sent automatically: pass it as ``app_id`` where a method needs one.
         """
         return self._sdk.conversation if self.has("conversation") else None
 
@@ -77,29 +123,26 @@ class Clients:
         return self._sdk.numbers if self.has("numbers") else None
 
     def close(self) -> None:
-        """Close what was opened. The clients can be asked for again."""
-        mine = self._by_process.pop(os.getpid(), None)
-        if mine is not None:
-            mine.close()
+        """Close the clients that were made. They can be used again, and are made again then."""
+        with self._lock:
+            for name, client in self._made.items():
+                (client if name == "v1" else client.configuration.transport.http_session).close()
+            self._made.clear()
 
     def has(self, client: str) -> bool:
-        """Return True if the variables of this client are set; it is not made."""
+        """Return True if the variables of this client are set. It is not made."""
         return all(self._config[variable] for variable in NEEDED[client])
 
     @property
     def _sdk(self) -> Any:
-        return self._mine.get("sdk", lambda: make_sinch_client(self._config))
+        return self._shared("sdk", make_sinch_client)
 
-    @property
-    def _mine(self) -> _Made:
-        """What this process has made."""
-        process = os.getpid()
-        mine = self._by_process.get(process)
-        if mine is None:
-            mine = self._by_process.setdefault(process, _Made())
-            for other in self._by_process.keys() - {process}:
-                self._by_process.pop(other, None)
-        return mine
+    def _shared(self, name: str, make: Callable[[FunctionConfig], Any]) -> Any:
+        found = self._made.get(name)
+        if found is None:
+            with self._lock:
+                found = self._made.get(name) or self._made.setdefault(name, make(self._config))
+        return found
 
     def __repr__(self) -> str:
         there = [client for client in NEEDED if self.has(client)]
@@ -107,7 +150,7 @@ class Clients:
 
 
 class VoiceClients(Protocol):
-    """Where the two clients of the Voice API come from."""
+    """An object that has the clients of both versions of the Voice API."""
 
     @property
     def voice_client(self) -> VoiceClient | None: ...
@@ -116,7 +159,7 @@ class VoiceClients(Protocol):
 
 
 class Voice(Advised):
-    """The two versions of the Voice API. ``context.voice`` in a handler."""
+    """The two versions of the Voice API: ``context.voice`` in a handler."""
 
     __slots__ = ("_clients",)
 
@@ -144,45 +187,24 @@ class Voice(Advised):
         return f"<Voice of {self._clients!r}>"
 
 
-class _Made:
-    """What one process has made, by name."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._by_name: dict[str, Any] = {}
-
-    def get(self, name: str, make: Any) -> Any:
-        found = self._by_name.get(name)
-        if found is None:
-            with self._lock:
-                if name not in self._by_name:
-                    self._by_name[name] = make()
-                found = self._by_name[name]
-        return found
-
-    def close(self) -> None:
-        with self._lock:
-            for name, client in self._by_name.items():
-                (client if name == "v1" else client.configuration.transport.http_session).close()
-            self._by_name.clear()
-
-
 def make_voice_client(config: FunctionConfig) -> VoiceClient:
-    """The client of the Voice application."""
+    """Make the client of the Voice application."""
     return VoiceClient(
         config["VOICE_APPLICATION_KEY"], config["VOICE_APPLICATION_SECRET"], api=config["SINCHFN_VOICE_API"]
     )
 
 
 def make_sinch_client(config: FunctionConfig) -> Any:
-    """The official client with the credentials of the project.
+    """Make the official client with the credentials of the project.
 
-    One serves all threads: its token is fetched under a lock, its headers belong to the request, and its
+    One client serves all threads: it fetches its token under a lock, its headers belong to the request, and its
     ``requests.Session`` is only read.
 
-    :raises ExtraError: it is not installed.
+    :raises ExtraError: the package is not installed.
     """
     sinch = import_extra("sinch", "The client of an API other than Voice v1")
+    logger = logging.getLogger("sinchfn.sdk")
+    logger.addFilter(leave_out_contents)
     return sinch.SinchClient(
         key_id=config["PROJECT_ID_API_KEY"],
         key_secret=config["PROJECT_ID_API_SECRET"],
@@ -190,18 +212,12 @@ def make_sinch_client(config: FunctionConfig) -> Any:
         service_plan_id=config["SMS_SERVICE_PLAN_ID"],
         sms_region=config["SMS_REGION"],
         conversation_region=config["CONVERSATION_REGION"],
-        logger=_quiet_logger(),
+        logger=logger,
     )
 
 
-def _quiet_logger() -> logging.Logger:
-    logger = logging.getLogger("sinchfn.sdk")
-    logger.addFilter(_without_contents)
-    return logger
-
-
-def _without_contents(record: logging.LogRecord) -> bool:
-    """Leave method, or status, and URL of a log line; the package logs headers and bodies too, its token among them."""
+def leave_out_contents(record: logging.LogRecord) -> bool:
+    """Reduce a log line of the package to method, or status, and URL. It also logs headers, its token, and bodies."""
     if isinstance(record.args, tuple) and len(record.args) == 4:
         record.msg, record.args = "sinch: %s %s", (record.args[0], record.args[3])
         return True

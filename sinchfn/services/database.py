@@ -3,21 +3,135 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar, cast
 
 from ..errors import DatabaseError
 
-if TYPE_CHECKING:
-    import sqlite3
+#: SQLite's error -> the note on it.
+NOTES = {
+    "SQLITE_BUSY": (
+        "{file}: another connection holds a transaction; this one waited for up to {timeout:g} s. "
+        "Let the other commit sooner: nothing should take long between its first write and its commit."
+    ),
+    "SQLITE_BUSY_SNAPSHOT": (
+        "{file}: another connection has written since this one began to read. "
+        'Call connection.execute("BEGIN IMMEDIATE") before reading, or fetch all rows before writing.'
+    ),
+}
+
+Result = TypeVar("Result")
+
+
+class Connection(sqlite3.Connection):
+    """A connection that several threads may use: one statement at a time, each waits for its turn.
+
+    The module's own connections leave that to the caller. There two statements at once may lose one, and a connection
+    that is closed while another thread is at work ends the process.
+    """
+
+    def __init__(self, file: Path, *, timeout: float, **options: Any) -> None:
+        self._turn = threading.RLock()
+        self._known = {"file": file, "timeout": timeout}
+        super().__init__(file, timeout=timeout, **options)
+
+    def cursor(self, factory: Any = None) -> Any:
+        return super().cursor(factory or Cursor)
+
+    def execute(self, *args: Any) -> sqlite3.Cursor:
+        found: sqlite3.Cursor = self.cursor().execute(*args)
+        return found
+
+    def executemany(self, *args: Any) -> sqlite3.Cursor:
+        found: sqlite3.Cursor = self.cursor().executemany(*args)
+        return found
+
+    def executescript(self, *args: Any) -> sqlite3.Cursor:
+        found: sqlite3.Cursor = self.cursor().executescript(*args)
+        return found
+
+    def commit(self) -> None:
+        self.in_turn(super().commit)
+
+    def rollback(self) -> None:
+        """Undo what was not committed. A statement that runs in another thread is interrupted."""
+        with self._breaking_in():
+            super().rollback()
+
+    def __exit__(self, *error: Any) -> Any:
+        return self.in_turn(super().__exit__, *error)
+
+    def close(self) -> None:
+        """Close it. A statement that runs in another thread is interrupted."""
+        with self._breaking_in():
+            super().close()
+
+    @contextmanager
+    def _breaking_in(self) -> Iterator[None]:
+        if not self._turn.acquire(blocking=False):
+            # Only then: where nothing runs it would hit what SQLite itself does when a connection is closed.
+            with suppress(sqlite3.ProgrammingError):  # it is closed by now
+                self.interrupt()
+            self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def in_turn(self, work: Callable[..., Result], *args: Any) -> Result:
+        """Call `work` while no other thread uses this connection, and return its result."""
+        with self._turn:
+            try:
+                return work(*args)
+            except sqlite3.OperationalError as error:
+                note = NOTES.get(getattr(error, "sqlite_errorname", ""))
+                if note is not None:
+                    error.add_note(note.format(**self._known))
+                raise
+
+
+class Cursor(sqlite3.Cursor):
+    """A cursor of a :class:`Connection`."""
+
+    def execute(self, *args: Any) -> Any:
+        return self._in_turn(super().execute, *args)
+
+    def executemany(self, *args: Any) -> Any:
+        return self._in_turn(super().executemany, *args)
+
+    def executescript(self, *args: Any) -> Any:
+        return self._in_turn(super().executescript, *args)
+
+    def fetchone(self) -> Any:
+        return self._in_turn(super().fetchone)
+
+    def fetchmany(self, *args: Any, **options: Any) -> Any:
+        return self._in_turn(partial(super().fetchmany, **options), *args)
+
+    def fetchall(self) -> Any:
+        return self._in_turn(super().fetchall)
+
+    def __next__(self) -> Any:
+        return self._in_turn(super().__next__)
+
+    def close(self) -> None:
+        self._in_turn(super().close)
+
+    def _in_turn(self, work: Callable[..., Result], *args: Any) -> Result:
+        return cast(Connection, self.connection).in_turn(work, *args)
+
 
 #: What every connection is set to. What was committed survives a crash of the process; a crash of the machine may take
 #: the last commits, and never damages the file.
 PRAGMAS = ("synchronous = NORMAL", "foreign_keys = ON")
 
-#: What SQLite says -> what to do about it.
+#: SQLite's error -> the remedy.
 REMEDIES = {
     "SQLITE_NOTADB": "It holds something else: move it away, or point SINCHFN_DATABASE at another file.",
     "SQLITE_CORRUPT": "It is damaged: bring back a copy of it.",
@@ -32,7 +146,7 @@ PAUSE = 0.005
 
 
 def open_database(file: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
-    """A connection to `file`, which is made if it is not there (mode 0600), and so is its folder.
+    """Open a connection to `file`. The file (mode 0600) and its folder are created if they are missing.
 
     WAL: readers and a writer do not wait for each other, writers wait their turn for up to `timeout` seconds. Foreign
     keys are enforced, rows can be read by name (``sqlite3.Row``). Several threads may use it: they take turns.
@@ -42,8 +156,8 @@ def open_database(file: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
     if its block raises; what is not committed is lost when the connection is closed. Every other statement, such as
     ``CREATE``, is a transaction of its own, unless one was begun.
 
-    Where what is written depends on what was read, say ``connection.execute("BEGIN IMMEDIATE")`` before reading. Fetch
-    all rows before writing: with a cursor half read, SQLite refuses to write once somebody else has written.
+    If you write what depends on what you read, call ``connection.execute("BEGIN IMMEDIATE")`` before reading. Fetch all
+    rows before writing: with a cursor half read, SQLite refuses to write once another connection has written.
 
     A statement that waited in vain raises ``sqlite3.OperationalError`` ("database is locked"), with a note that names
     the file and what to do.
@@ -52,10 +166,10 @@ def open_database(file: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
     """
     import sqlite3
 
-    from .connection import Connection
-
     try:
-        _make_private(file)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         connection = Connection(file, timeout=timeout, isolation_level="IMMEDIATE", check_same_thread=False)
     except (OSError, ValueError, sqlite3.Error) as error:
         raise _failure(file, error) from None
@@ -68,12 +182,6 @@ def open_database(file: Path, *, timeout: float = 5.0) -> sqlite3.Connection:
         connection.close()
         raise _failure(file, error) from None
     return connection
-
-
-def _make_private(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
@@ -98,5 +206,5 @@ def _failure(file: Path, error: Exception) -> DatabaseError:
 
 
 def _primary(error: Exception) -> str:
-    """The name of the error without what follows in the extended ones: ``SQLITE_BUSY`` also for a recovery."""
+    """Return the name of the primary error: ``SQLITE_BUSY`` also for ``SQLITE_BUSY_RECOVERY``."""
     return "_".join(getattr(error, "sqlite_errorname", "").split("_")[:2])

@@ -13,7 +13,7 @@ EXTRAS = {"redis": "redis", "obstore": "objects", "sinch": "sdk"}
 
 
 def import_extra(module: str, purpose: str) -> Any:
-    """The module of this dotted name.
+    """Import the module of this dotted name.
 
     :param purpose: what it is needed for, as the subject of the message: ``SINCHFN_CACHE_URL=redis://``.
     :raises ExtraError: the package is not installed.
@@ -23,7 +23,7 @@ def import_extra(module: str, purpose: str) -> Any:
 
 
 def require_extra(module: str, purpose: str) -> None:
-    """Refuse to go on without the package of this module, which is not imported yet.
+    """Check that the package of this module is installed, without importing it.
 
     :raises ExtraError: the package is not installed.
     """
@@ -32,7 +32,7 @@ def require_extra(module: str, purpose: str) -> None:
 
 
 def missing_extra(module: str, purpose: str) -> str:
-    """Says that the package of this module is not installed; empty if it is."""
+    """Return a sentence if the package of this module is not installed, else an empty text."""
     package = module.partition(".")[0]
     if find_spec(package) is not None:
         return ""

@@ -1,4 +1,4 @@
-"""Readiness: whether what a function rests on answers, its cache and its storage."""
+"""Readiness: whether the cache and the storage of a function answer."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from collections.abc import Callable
 from typing import Any
 
 from ..forks import Forkable, across_forks
-from .shared import Services
+from .services import Services
 
 _log = logging.getLogger("sinchfn")
 
-#: Seconds for which what was found holds. Whoever asks more often costs the backends nothing.
+#: Seconds for which a result is reused, so that frequent checks cost the backends nothing.
 FRESH = 1.0
 
 #: Seconds that the backends have to answer.
 PATIENCE = 1.0
 
-#: A key that nobody has written.
+#: A key that is never written.
 KEY = "sinchfn-ready"
 
-#: What is asked of each backend.
+#: The question to each backend.
 PROBES: dict[str, Callable[[Services], Any]] = {
     "cache": lambda services: services.cache.get(KEY),
     "storage": lambda services: services.storage.exists(KEY),
@@ -32,23 +32,20 @@ PROBES: dict[str, Callable[[Services], Any]] = {
 class Readiness(Forkable):
     """Asks the backends of one function, at most once a second, and never waits longer than another for their answer.
 
-    Anybody may ask, so one thread at a time asks and waits; all others get what was found last.
+    Anyone may request it, so only one thread asks and waits. The others get the last result.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._begin_anew()
+        self.after_fork_in_child()
         across_forks(self)
 
-    def _begin_anew(self) -> None:
+    def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
         self._asked = -FRESH
-        self._faults = ["What the function rests on has not answered yet."]
+        self._faults = ["The cache and the storage have not answered yet."]
         self._probes: dict[str, _Probe] = {}
         self._told: dict[str, str] = {}
-
-    def after_fork_in_child(self) -> None:
-        self._begin_anew()
 
     def faults(self) -> list[str]:
         """Return a sentence for each backend that does not answer."""
@@ -75,8 +72,8 @@ class Readiness(Forkable):
             if self._told.pop(name, None):
                 _log.info("The %s answers again.", name)
             return None
-        why = f"{type(probe.failure).__name__}: {probe.failure}" if is_done else f"nothing came within {PATIENCE:g} s"
-        if self._told.get(name) != why:  # once, and again when it changes: anybody may ask, as often as he likes
+        why = f"{type(probe.failure).__name__}: {probe.failure}" if is_done else f"no answer within {PATIENCE:g} s"
+        if self._told.get(name) != why:  # once, and again when it changes, because anybody may ask
             self._told[name] = why
             _log.warning("The %s does not answer: %s", name, why)
         return f"The {name} does not answer."

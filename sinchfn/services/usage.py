@@ -8,13 +8,14 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from json.encoder import encode_basestring_ascii as _quote
 from pathlib import Path
 
 from ..forks import Forkable, across_forks
-from .logs import OUTPUTS, Clean
+from ..logs.output import OUTPUTS, identity_of
+from ..logs.records import Clean
 
 _log = logging.getLogger("sinchfn.usage")
 
@@ -47,15 +48,9 @@ class UsageRecord:
     stream: Mapping[str, int] | None = None
 
     def to_json(self) -> str:
-        """One line of JSON, keys in the order of the fields."""
+        """Return one line of JSON, keys in the order of the fields."""
         line = _LINE % (
-            _quote(self.time),
-            _quote(self.request_id),
-            _quote(self.function),
-            _quote(self.handler),
-            _quote(self.kind),
-            _quote(self.method),
-            _quote(self.path),
+            *map(_quote, (self.time, self.request_id, self.function, self.handler, self.kind, self.method, self.path)),
             self.status,
             _quote(self.outcome),
             self.duration_ms,
@@ -70,6 +65,23 @@ class UsageRecord:
 _LINE = "{" + ",".join(f'"{field.name}":%s' for field in fields(UsageRecord) if field.name != "stream") + "}"
 
 
+@dataclass(slots=True)
+class SocketStatistics:
+    """The number of messages that a socket received and sent, and of the bytes in them. Framing is not counted.
+
+    For a :class:`~sinchfn.MediaStream` only audio counts: neither the connect message nor commands do.
+    """
+
+    frames_in: int = 0
+    frames_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    #: for a :class:`~sinchfn.MediaStream`: pauses in the incoming audio that were longer than three frames
+    gaps: int = 0
+    #: for a :class:`~sinchfn.MediaStream`: frames that were sent more than one frame's length late
+    late: int = 0
+
+
 class Ledger(Forkable):
     """Appends records to a file, as JSON lines. Safe for several threads and processes at once.
 
@@ -80,7 +92,7 @@ class Ledger(Forkable):
 
     def __init__(self, path: Path, *, is_asked_for: bool = True) -> None:
         """
-        :param is_asked_for: it is set, and not only kept by default: then a test keeps it too.
+        :param is_asked_for: the setting names it, so that it is kept in tests too.
         """
         self.path = path
         self.is_asked_for = is_asked_for
@@ -101,7 +113,13 @@ class Ledger(Forkable):
             with self._lock:
                 self._append(line.encode() + b"\n")
         except OSError as error:
-            self._log_instead(line, error.strerror or type(error).__name__)
+            failure = error.strerror or type(error).__name__
+            if failure != self._failure:
+                self._failure = failure
+                _log.error("%s", self._explained(failure))
+            # As a warning where one is shown: a log of errors alone gets the records too.
+            level = logging.WARNING if _log.isEnabledFor(logging.WARNING) else logging.ERROR
+            _log.log(level, "Usage record: %s", Clean(line))
         else:
             if self._failure is not None:
                 self._failure = None
@@ -109,19 +127,11 @@ class Ledger(Forkable):
 
     @property
     def name(self) -> str:
-        """The ledger as messages call it."""
+        """The name of the ledger in messages."""
         return str(self.path)
 
-    def _log_instead(self, line: str, failure: str) -> None:
-        if failure != self._failure:
-            self._failure = failure
-            _log.error("%s", self._explained(failure))
-        # As a warning where one is shown: a log of errors alone gets the records too.
-        level = logging.WARNING if _log.isEnabledFor(logging.WARNING) else logging.ERROR
-        _log.log(level, "Usage record: %s", Clean(line))
-
     def problem(self) -> str | None:
-        """Why it cannot be written, if so, and what to do; for the start-up log."""
+        """Return a sentence for the start-up log if the ledger cannot be written: why, and what to do."""
         try:
             fault = self._fault()
         except OSError as error:  # a name too long
@@ -129,7 +139,7 @@ class Ledger(Forkable):
         return None if fault is None else self._explained(os.strerror(fault))
 
     def _fault(self) -> int | None:
-        """The error number that writing will most likely end with."""
+        """Return the error number with which writing would most likely fail, or None."""
         there = next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
         if there == self.path and there.is_dir():
             return errno.EISDIR
@@ -160,12 +170,12 @@ class Ledger(Forkable):
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            self._identity = _identity_of(os.fstat(self._file))
+            self._identity = identity_of(os.fstat(self._file))
         return self._file
 
     def _was_moved(self) -> bool:
         try:
-            return _identity_of(self.path.stat()) != self._identity
+            return identity_of(self.path.stat()) != self._identity
         except FileNotFoundError:
             return True
 
@@ -173,14 +183,10 @@ class Ledger(Forkable):
         # A process may make many apps, one after the other: a test suite does.
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, close: Callable[[int], None] = os.close) -> None:  # at exit the module may be gone before
         if self._file is not None:
-            os.close(self._file)
+            close(self._file)
             self._file = None
-
-
-def _identity_of(file: os.stat_result) -> tuple[int, int]:
-    return file.st_dev, file.st_ino
 
 
 class OutputLedger(Ledger):
@@ -194,7 +200,7 @@ class OutputLedger(Ledger):
         return "on standard output"
 
     def problem(self) -> str | None:
-        """None: that it cannot be written is seen when it is."""
+        """Return None, because only a write shows whether it can be written."""
         return None
 
     def _append(self, line: bytes) -> None:
@@ -204,6 +210,6 @@ class OutputLedger(Ledger):
                 sys.stdout.write(line.decode("ascii"))
                 sys.stdout.flush()
             elif not output.write(line):
-                raise OSError(errno.EAGAIN, "it is not read")
+                raise OSError(errno.EAGAIN, "the other end does not read it")
         except (ValueError, AttributeError):  # it is closed, or there is none
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None

@@ -1,13 +1,13 @@
 """Sinch Voice API v1: callbacks that come in, SVAML that goes out."""
 
-from .answers import error_answer as error_answer
-from .answers import invalid_input as invalid_input
-from .answers import service_unavailable as service_unavailable
 from .callbacks import AceRequest as AceRequest
 from .callbacks import DiceRequest as DiceRequest
 from .callbacks import IceRequest as IceRequest
 from .callbacks import NotifyRequest as NotifyRequest
 from .callbacks import PieRequest as PieRequest
+from .fallbacks import error_answer as error_answer
+from .fallbacks import invalid_input as invalid_input
+from .fallbacks import service_unavailable as service_unavailable
 from .svaml import AceSvamlBuilder as AceSvamlBuilder
 from .svaml import AgentProvider as AgentProvider
 from .svaml import IceSvamlBuilder as IceSvamlBuilder

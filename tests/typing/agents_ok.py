@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal, assert_type
 
-from sinchfn.agents import (
+from sinchfn.services.storage import Storage
+from sinchfn.webhooks.agents import (
     METHODS,
     AgentEvent,
     CallInitiationFailure,
@@ -19,8 +20,8 @@ from sinchfn.agents import (
     parse_event,
     read_event,
 )
-from sinchfn.agents.events import EventData, FailureMetadata
-from sinchfn.agents.transcripts import (
+from sinchfn.webhooks.agents.events import EventData, FailureMetadata
+from sinchfn.webhooks.agents.transcripts import (
     Analysis,
     CallMetadata,
     ClientData,
@@ -30,8 +31,7 @@ from sinchfn.agents.transcripts import (
     ToolCall,
     Turn,
 )
-from sinchfn.payloads import Caseless
-from sinchfn.services.storage import Storage
+from sinchfn.wire.objects import Caseless
 
 
 def common(event: AgentEvent) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from sinchfn.agents import ConversationInit, PostCallAudio, parse_event, read_event
+from sinchfn.webhooks.agents import ConversationInit, PostCallAudio, parse_event, read_event
 
 init = ConversationInit()
 

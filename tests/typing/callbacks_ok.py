@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, assert_type
 
-from sinchfn.payloads import KeyValue, KeyValues
 from sinchfn.voice.callbacks import (
     EVENTS,
     AceRequest,
@@ -24,6 +23,7 @@ from sinchfn.voice.callbacks import (
     PieRequest,
     Price,
 )
+from sinchfn.wire.objects import KeyValue, KeyValues
 
 
 def common(data: CallbackRequest) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, assert_type
 
-from sinchfn.conversation import (
+from sinchfn.webhooks.conversation import (
     METHODS,
     TRIGGERS,
     Card,
@@ -51,9 +51,9 @@ from sinchfn.conversation import (
     reply,
     text_reply,
 )
-from sinchfn.conversation.identities import ChannelName
-from sinchfn.conversation.notifications import DeliveryStatus
-from sinchfn.payloads import Caseless, WireObject
+from sinchfn.webhooks.conversation.inbound import ChannelName
+from sinchfn.webhooks.conversation.notifications import DeliveryStatus
+from sinchfn.wire.objects import Caseless, WireObject
 
 
 def common(event: ConversationEvent, body: Mapping[str, Any]) -> None:

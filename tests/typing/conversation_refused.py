@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinchfn.conversation import (
+from sinchfn.webhooks.conversation import (
     Card,
     Choice,
     ConversationEvent,

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, assert_type
 
-from sinchfn.injection import Override, Plan, Resolver, Scope, ServiceContainer
+from sinchfn.services.injection.catalogue import Override
+from sinchfn.services.injection.container import Scope, ServiceContainer
+from sinchfn.services.injection.recipes import Plan, Resolver
 
 
 class Db:
@@ -78,7 +80,7 @@ def found(services: ServiceContainer, scope: Scope) -> None:
     assert_type(services.plan(SqlRepo), Plan)
     with services.scope({Db: Db("")}) as opened:
         assert_type(opened, Scope)
-        assert_type(opened.construct(services.plan(SqlRepo)), Any)
+        assert_type(opened.arguments(services.plan(SqlRepo)), tuple[list[Any], dict[str, Any]])
     services.check([Db])
 
 

@@ -15,7 +15,7 @@ from sinchfn import (
     VoiceClient,
     VoiceV2Client,
 )
-from sinchfn.injection import Override
+from sinchfn.services.injection.catalogue import Override
 
 
 class FakeMessages:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_type
 
-from sinchfn.voice.answers import error_answer, invalid_input, service_unavailable
+from sinchfn.voice.fallbacks import error_answer, invalid_input, service_unavailable
 from sinchfn.voice.svaml import (
     AceSvamlBuilder,
     AgentProvider,

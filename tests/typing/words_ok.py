@@ -7,8 +7,8 @@ from __future__ import annotations
 from typing import Literal, assert_type
 
 from sinchfn import DiceRequest, IceRequest, MessageInboundEvent, NotifyRequest, PieRequest, get_channel
-from sinchfn.conversation.identities import ChannelName
 from sinchfn.voice.callbacks import CallReason, MenuResultType
+from sinchfn.webhooks.conversation.inbound import ChannelName
 
 
 def pie(context: object, data: PieRequest) -> str:

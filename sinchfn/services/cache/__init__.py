@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from .contract import Backend as Backend
-from .contract import Cache as Cache
+from .cache import Backend as Backend
+from .cache import Cache as Cache
 from .urls import check_cache_url as check_cache_url
 from .urls import scheme_of
 
@@ -24,12 +24,12 @@ BACKENDS = {
 
 
 def open_cache(url: str, *, folder: Path, namespace: str) -> Cache:
-    """The cache behind a URL. Nothing is connected to, or written, before the cache is first used.
+    """Return the cache of a URL. Nothing is connected or written before its first use.
 
     :param url: ``memory:``, ``sqlite:data/cache.db``, ``redis://host:6379/0``, ``rediss://``, ``unix:///path``.
     :param folder: what the path in a ``sqlite:`` URL is relative to.
     :param namespace: any text; caches of different namespaces never see each other's keys, wherever they are kept.
-    :raises ConfigError: the URL cannot be one of a cache.
+    :raises ConfigError: the URL is not valid for a cache.
     :raises ExtraError: the package that the backend needs is not installed.
     """
     check_cache_url(url)

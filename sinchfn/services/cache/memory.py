@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...forks import Forkable, across_forks
-from .contract import Backend, added
+from .cache import Backend, added
 
 #: How many expired entries one call frees at most, besides its own.
 SWEEP = 32
 
 
 def open_backend(url: str, folder: Path) -> Backend:
-    """A new one, empty."""
+    """Return a new, empty cache."""
     return MemoryBackend()
 
 

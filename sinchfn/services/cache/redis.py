@@ -5,49 +5,47 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ...forks import Forkable, across_forks
 from ..extras import import_extra
-from .contract import Backend, UncountableError, added
+from .cache import Backend, UncountableError, added
 from .urls import redis_refusal
 
-#: How long, in seconds, a call waits for Redis to take a connection, and then for each answer.
+#: Seconds that a call waits for the connection, and then for each answer.
 PATIENCE = 2.0
 
-#: What redis-py is told for every kind of connection; a URL may say otherwise, as in ``?socket_timeout=5``.
+#: The options of every connection. A URL may override them: ``?socket_timeout=5``.
 SETTINGS: dict[str, Any] = {
     "socket_connect_timeout": PATIENCE,
     "socket_timeout": PATIENCE,
     "max_connections": 1000,
-    # Spoken by every server and proxy, without a handshake, and nothing comes unasked.
+    # Every server and proxy speaks it, without a handshake and without pushed messages.
     "protocol": 2,
 }
 
 #: How many keys Redis looks at for one answer to SCAN.
 SCANNED = 1000
 
-#: All that is asked of it, the last two with a script that runs INCRBY, GET, PTTL and PEXPIRE.
+#: All commands that are used, the last two with a script that runs INCRBY, GET, PTTL and PEXPIRE.
 COMMANDS = ("GET", "MGET", "SET", "EXISTS", "DEL", "INCRBY", "PTTL", "PEXPIRE", "SCAN", "EVAL", "EVALSHA")
 
-#: What Redis or redis-py says, by its beginning or the class of the error -> what to do about it.
+#: A pattern in an error's text or class -> the remedy.
 REMEDIES = (
     (r"WRONGTYPE", "Another program wrote this key: delete it, or give sinchfn a database of its own (?db=1)."),
     (r"READONLY|ReadOnlyError", "The URL names a replica: name the primary in SINCHFN_CACHE_URL."),
     (r"OOM|OutOfMemoryError|command not allowed when used memory", "Raise its maxmemory, or let it evict."),
-    (
-        r"NOPERM|NoPermissionError",
-        "Let this user run GET, MGET, SET, EXISTS, DEL, INCRBY, PTTL, PEXPIRE, SCAN, EVAL and EVALSHA.",
-    ),
+    (r"NOPERM|NoPermissionError", f"Let this user run {', '.join(COMMANDS)}."),
     (r"NOAUTH|WRONGPASS|Authentication", "Check user and password in SINCHFN_CACHE_URL."),
     (r"max number of clients|Too many connections|MaxConnections", "Raise its maxclients, or run fewer workers."),
     (r"BusyLoadingError", "It reads its data from disk: wait until it has."),
-    (r"TimeoutError", "It hangs, or the network does; whether it was done is not known."),
+    (r"TimeoutError", "Redis or the network hangs; whether it was done is not known."),
     (r"ConnectionError", "See whether it runs and whether this machine reaches it."),
 )
 
-# Made in one step with its expiry. The sum is read back as text, for a number of Lua is a float.
+# Made in one step with its expiry. The sum is read back as text, because a number of Lua is a float.
 _ADD = """
 local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1])
 if type(sum) == 'table' and sum.err then
@@ -81,7 +79,7 @@ def open_backend(url: str, folder: Path) -> Backend:
 
 
 def _pool(redis: Any, url: str) -> Any:
-    # Told expressly: a client of redis-py itself repeats what failed, three times since version 6, ten times since 8.
+    # Set explicitly: redis-py repeats failed commands by default, three times since version 6, ten times since 8.
     never = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
     alive = {} if url.startswith("unix:") else {"socket_keepalive": True}
     return redis.ConnectionPool.from_url(url, **SETTINGS, **alive, retry=never)
@@ -99,7 +97,15 @@ class RedisBackend(Backend, Forkable):
         self._pool: Any = None
         self._inherited: list[Any] = []
         self._start()
-        self.place = _place(self._pool)
+        pool: Any = self._pool
+        told = pool.connection_kwargs
+        if "path" in told:
+            self.place = f"unix://{told['path']}"
+        else:
+            scheme = "rediss" if "SSL" in pool.connection_class.__name__ else "redis"
+            host = str(told.get("host", "localhost"))
+            host = f"[{host}]" if ":" in host else host
+            self.place = f"{scheme}://{host}:{told.get('port', 6379)}/{told.get('db', 0)}"
         self.errors = (redis.RedisError, OSError, UnicodeDecodeError)
         across_forks(self)
 
@@ -108,10 +114,12 @@ class RedisBackend(Backend, Forkable):
         self._client = self._redis.Redis(connection_pool=self._pool)
 
     def get(self, name: str) -> str | None:
-        return _text(self._read(lambda: self._client.get(name)))
+        data = self._read(lambda: self._client.get(name))
+        return None if data is None else data.decode()
 
     def get_many(self, names: Sequence[str]) -> list[str | None]:
-        return [_text(data) for data in self._read(lambda: self._client.mget(names))]
+        found = self._read(lambda: self._client.mget(names))
+        return [None if data is None else data.decode() for data in found]
 
     def has(self, name: str) -> bool:
         return bool(self._read(lambda: self._client.exists(name)))
@@ -128,23 +136,28 @@ class RedisBackend(Backend, Forkable):
     def increment(self, name: str, by: int, milliseconds: int) -> int:
         try:
             answer = self._client.evalsha(_ADD_ID, 1, name, by, milliseconds)
-        except self._redis.exceptions.NoScriptError:  # it was not run, so this is no repetition
+        except self._redis.exceptions.NoScriptError:  # it was not run, so it is not run twice
             answer = self._client.eval(_ADD, 1, name, by, milliseconds)
-        if isinstance(answer, list):
-            raise _uncountable(answer, by)
+        if isinstance(answer, list):  # not counted: the value of the entry
+            added(answer[0].decode(errors="replace"), by)
+            raise UncountableError(TypeError, "Redis does not accept its value as a whole number")
         return int(answer)
 
     def names(self, prefix: str) -> Iterable[str]:
         pattern = re.sub(r"([\\*?\[\]])", r"\\\1", prefix) + "*"
         found = self._read(lambda: set(self._client.scan_iter(match=pattern, count=SCANNED)))
-        return [name.decode() for name in found if _is_text(name)]
+        names = []
+        for name in found:
+            with suppress(UnicodeDecodeError):  # not a key of ours
+                names.append(name.decode())
+        return names
 
     def close(self) -> None:
         self._pool.disconnect()
 
     def after_fork_in_child(self) -> None:
-        # A pool of its own: in the other one, a thread that is not here may have held the lock. That pool is kept, for
-        # to give it up would close connections of the parent.
+        # A new pool, because a thread of the parent may hold the lock of the old one. The old pool is kept, because
+        # dropping it would close connections of the parent.
         self._inherited.append(self._client)
         self._start()
 
@@ -157,38 +170,8 @@ class RedisBackend(Backend, Forkable):
         return f"{cause}. {remedy}".rstrip()
 
     def _read(self, ask: Callable[[], Answer]) -> Answer:
-        """What `ask` returns; asked once more if the connection broke, which a timeout is not."""
+        """Return what `ask` returns. Ask again if the connection broke; a timeout is not repeated."""
         try:
             return ask()
         except self._redis.ConnectionError:
             return ask()
-
-
-def _place(pool: Any) -> str:
-    told = pool.connection_kwargs
-    if "path" in told:
-        return f"unix://{told['path']}"
-    host = str(told.get("host", "localhost"))
-    host = f"[{host}]" if ":" in host else host
-    scheme = "rediss" if "SSL" in pool.connection_class.__name__ else "redis"
-    return f"{scheme}://{host}:{told.get('port', 6379)}/{told.get('db', 0)}"
-
-
-def _text(data: bytes | None) -> str | None:
-    return None if data is None else data.decode()
-
-
-def _is_text(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _uncountable(answer: list[bytes], by: int) -> UncountableError:
-    try:
-        added(answer[0].decode(errors="replace"), by)
-    except UncountableError as error:
-        return error
-    return UncountableError(TypeError, "Redis does not take its value for a whole number")

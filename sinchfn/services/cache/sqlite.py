@@ -10,18 +10,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from . import rows
-from .connections import Connections
-from .contract import Backend, UncountableError
+from . import sqlite_rows as rows
+from .cache import Backend, UncountableError
+from .sqlite_connections import Connections
 
-#: How long, in seconds, a call waits for others to let go of the file.
+#: Seconds that a call waits for a locked file.
 PATIENCE = 5.0
 
 #: A call that finds the file locked waits a random time before it tries again: at most the first number of seconds, and
 #: at most the second once it has waited for LONG. SQLite's own waiting soon grows to 100 ms.
 PAUSES, LONG = (0.0005, 0.01), 0.25
 
-#: The most where not even a connection can be had: somebody reads the log that a killed process has left.
+#: The most where not even a connection can be opened: another process reads the log that a killed process has left.
 OPENING_PAUSE = 0.02
 
 #: After how many writes of a process it looks for rows that have expired, at four times as many: so there are never
@@ -31,7 +31,7 @@ SWEPT_EVERY = 16
 #: After how many it copies the log into the file.
 COPIED_EVERY = 1000
 
-#: What SQLite says -> what to do about it. Its primary result codes: https://www.sqlite.org/rescode.html
+#: SQLite's error -> the remedy. Its primary result codes: https://www.sqlite.org/rescode.html
 REMEDIES = {
     sqlite3.SQLITE_BUSY: "Another program holds its lock, or has been stopped while it did: end that one.",
     sqlite3.SQLITE_FULL: "Make room on its disk, or name a file elsewhere in SINCHFN_CACHE_URL.",
@@ -43,20 +43,23 @@ REMEDIES = {
     sqlite3.SQLITE_CORRUPT: "Move it away, with its -wal and -shm; a new one is made by itself.",
 }
 
+#: SQLite's errors for a file, or a log, that was removed while it was being opened. Nothing was written then.
+REMOVED = (sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_FSTAT, sqlite3.SQLITE_IOERR_DELETE_NOENT)
+
 P = ParamSpec("P")
 Result = TypeVar("Result")
 Work = Callable[Concatenate[sqlite3.Connection, int, P], Result]
 
 
 def open_backend(url: str, folder: Path) -> Backend:
-    """The cache in the file of this URL."""
+    """Return the cache in the file of this URL."""
     return SqliteBackend((folder / url.partition(":")[2]).absolute())
 
 
 class SqliteBackend(Backend):
     """Rows of a table, each call a transaction of its own.
 
-    A call that meets another one at work tries again for `patience` seconds, and takes the time anew each time.
+    A call that meets another one at work tries again for `patience` seconds, reading the time for each try.
     """
 
     errors = (sqlite3.Error, OSError)
@@ -107,9 +110,9 @@ class SqliteBackend(Backend):
         return f"{error}. {remedy}".rstrip()
 
     def _do(self, begin: float, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-        """What `work` returns. It is given a connection of its own and the time.
+        """Call `work` with a connection of its own and the time, and return its result.
 
-        :param begin: since when the caller waits; 0: not yet.
+        :param begin: when the caller began to wait; 0 if it did not.
         """
         while True:
             connection = None
@@ -127,10 +130,12 @@ class SqliteBackend(Backend):
             else:
                 self._connections.give_back(connection)
                 return done
-            _pause(time.monotonic() - begin, is_connected=connection is not None)
+            is_long = time.monotonic() - begin > LONG
+            longest = OPENING_PAUSE if connection is None else PAUSES[is_long]
+            time.sleep(random.random() * longest)  # noqa: S311
 
     def _write(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-        """The same for what changes the file. One thread of a process at a time: so fewer compete for SQLite's lock."""
+        """Like :meth:`_do`, for writes. One thread of a process at a time, so that fewer compete for SQLite's lock."""
         begin, turn = time.monotonic(), self._connections.turn
         if not turn.acquire(timeout=self._patience):
             raise _OutOfTurnError("database is locked")
@@ -143,7 +148,7 @@ class SqliteBackend(Backend):
         finally:
             turn.release()
         if is_due:
-            # What was asked for is done: if this fails, or another process writes just now, the next one sweeps.
+            # The write itself is done: if this fails, or another process writes just now, the next write sweeps.
             with suppress(*self.errors):
                 self._sweep()
         return done
@@ -152,7 +157,7 @@ class SqliteBackend(Backend):
         """Free some of the rows that have expired, and some of the space. Seldom: copy the log into the file."""
         connection = self._connections.take()
         try:
-            if self._hand is None:  # lest processes that live short only ever see the first rows
+            if self._hand is None:  # at random, so that short-lived processes do not only see the first rows
                 self._hand = rows.anywhere(connection)
             self._hand, many = rows.sweep(connection, time.time_ns() // 1000, self._hand)
             if self._writes >= self._copy_at:
@@ -167,7 +172,7 @@ class SqliteBackend(Backend):
 
 
 class _OutOfTurnError(sqlite3.OperationalError):
-    """The other threads of this process did not come through either."""
+    """Other threads of this process held the turn to write for too long."""
 
     sqlite_errorcode = sqlite3.SQLITE_BUSY
 
@@ -178,11 +183,5 @@ def _is_busy(error: BaseException) -> bool:
 
 
 def _is_removed(error: BaseException) -> bool:
-    """Whether the file went while it was being opened. Nothing was written then."""
-    codes = (sqlite3.SQLITE_READONLY_DBMOVED, sqlite3.SQLITE_IOERR_FSTAT)
-    return getattr(error, "sqlite_errorcode", None) in codes
-
-
-def _pause(waited: float, *, is_connected: bool) -> None:
-    longest = PAUSES[waited > LONG] if is_connected else OPENING_PAUSE
-    time.sleep(random.random() * longest)  # noqa: S311
+    # The table goes with a log that was removed before it was copied into the file: the next connection makes it anew.
+    return getattr(error, "sqlite_errorcode", None) in REMOVED or "no such table" in str(error)

@@ -1,4 +1,4 @@
-"""What can be cached: JSON values, as compact JSON."""
+"""The values of the cache: checked, and written as compact JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .keys import shown
+from ...wire.faults import quote
 
 #: Deepest nesting of lists and dicts: twice that of what a request may carry, so that this can be cached, wrapped too.
 DEEPEST = 200
 
-#: Type of what is no JSON -> what to write in its place.
+#: A type that is not JSON -> what to write instead.
 INSTEAD = {
     "datetime.datetime": "text: {}.isoformat()",
     "datetime.date": "text: {}.isoformat()",
@@ -32,10 +32,10 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=F
 _decode = json.JSONDecoder().raw_decode
 
 
-def dump(value: object, key: object) -> str:
-    """The JSON of `value`; always encodable as UTF-8.
+def dump(value: object, key: str) -> str:
+    """Return the JSON of `value`, which can always be encoded as UTF-8.
 
-    :raises TypeError: it is no JSON value. The message names `key`, the place inside the value, and what is there.
+    :raises TypeError: it is not a JSON value. The message names `key`, the place inside the value, and what is there.
     """
     if type(value) in _SCALARS or _is_tree(value, DEEPEST):
         try:
@@ -46,11 +46,11 @@ def dump(value: object, key: object) -> str:
         except (ValueError, RecursionError):  # NaN, half of a surrogate pair, an int of more digits than Python writes
             pass
     place, fault = next(_faults(value, "value", DEEPEST), ("value", "too large or too deeply nested"))
-    raise TypeError(f"Cannot cache {shown(key)}: {place} is {fault}. {_ALLOWED}.")
+    raise TypeError(f"Cannot cache {quote(key)}: {place} is {fault}. {_ALLOWED}.")
 
 
 def load(text: str) -> Any:
-    """The value that `text` is the JSON of.
+    """Return the value of the JSON `text`.
 
     :raises ValueError: it was not written by :func:`dump`.
     """
@@ -61,7 +61,7 @@ def load(text: str) -> Any:
 
 
 def _is_tree(value: object, levels: int) -> bool:
-    """Whether there is nothing but scalars in lists and in dicts with str keys. Stops at the first doubt."""
+    """Return True if `value` is only scalars in lists and in dicts with str keys."""
     if not levels:
         return False
     if isinstance(value, dict):
@@ -80,29 +80,26 @@ def _is_tree(value: object, levels: int) -> bool:
 
 
 def _faults(value: object, place: str, levels: int) -> Iterator[tuple[str, str]]:
-    """Every place that is no JSON, and what is wrong with it. Slow, for it keeps track of where it is."""
+    """Yield each place that is not JSON, and its fault. Slow, because it tracks the place."""
     if isinstance(value, (dict, list, tuple)):
         if not levels:
             yield _short(place), f"nested deeper than {DEEPEST} levels, or contains itself"
             return
         for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(value, dict):
-                yield from _key_faults(name, place)
-            yield from _faults(inner, f"{place}[{_short(repr(name))}]", levels - 1)
+            shown_name = _short(repr(name))
+            if isinstance(value, dict) and not isinstance(name, str):
+                yield f"a key of {_short(place)}", f"of type {type(name).__name__} ({shown_name})"
+            elif isinstance(name, str) and is_half_text(name):
+                yield f"a key of {_short(place)}", f"invalid text with half of a surrogate pair ({shown_name})"
+            yield from _faults(inner, f"{place}[{shown_name}]", levels - 1)
     elif fault := _scalar_fault(value):
-        yield _short(place), fault + _remedy(value, _short(place))
-
-
-def _key_faults(name: object, place: str) -> Iterator[tuple[str, str]]:
-    if not isinstance(name, str):
-        yield f"a key of {_short(place)}", f"of type {type(name).__name__} ({_short(repr(name))})"
-    elif _is_half_text(name):
-        yield f"a key of {_short(place)}", f"no text, for it has half of a surrogate pair ({_short(repr(name))})"
+        instead = INSTEAD.get(f"{type(value).__module__}.{type(value).__qualname__}")
+        yield _short(place), fault + (f"; write it as {instead.format(_short(place))}" if instead else "")
 
 
 def _scalar_fault(value: object) -> str | None:
     if isinstance(value, str):
-        return "a str with half of a surrogate pair, which is no text" if _is_half_text(value) else None
+        return "invalid text: a str with half of a surrogate pair" if is_half_text(value) else None
     if isinstance(value, float):
         return None if math.isfinite(value) else f"the float {value}"
     if value is None or (isinstance(value, int) and value.bit_length() < 2048):
@@ -110,13 +107,7 @@ def _scalar_fault(value: object) -> str | None:
     return "an int of too many digits" if isinstance(value, int) else f"of type {type(value).__name__}"
 
 
-def _remedy(value: object, place: str) -> str:
-    kind = type(value)
-    instead = INSTEAD.get(f"{kind.__module__}.{kind.__qualname__}")
-    return f"; write it as {instead.format(place)}" if instead else ""
-
-
-def _is_half_text(text: str) -> bool:
+def is_half_text(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:

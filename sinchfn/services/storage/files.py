@@ -17,13 +17,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ..folders import resolve_inside
-from .contract import BackendError, NotStoredError
-from .keys import OWN
+from ..assets import resolve_inside
+from .storage import OWN, BackendError, NotStoredError
 
 Folders = list[Path]
 
-#: What the system says -> what to do about it.
+#: Error number of the system -> the remedy.
 REMEDIES = {
     errno.ENOSPC: "Free space on that file system.",
     errno.EDQUOT: "Free space, or have the quota raised.",
@@ -38,16 +37,16 @@ REMEDIES = {
     errno.EMFILE: "Close what storage.open() returned, or raise the number of open files (ulimit -n).",
 }
 
-#: What means that there is nothing under a key: no such file, or a path that cannot be one.
+#: The errors that mean that nothing is stored under a key: no such file, or a path that cannot be one.
 NOTHING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
-#: A temporary file that nothing was written to for so long, in seconds, was left behind by a crash.
+#: Seconds without a write after which a temporary file counts as left behind by a crash.
 LEFT_BEHIND = 24 * 3600.0
 
-#: How often, in seconds, a process that writes looks for such files.
+#: Seconds between two searches of a process for such files.
 SWEEP_EVERY = 3600.0
 
-#: How often a write starts anew when others remove the folder that it has just made.
+#: The most attempts of a write when others remove the folder that it has just made.
 ATTEMPTS = 100
 
 
@@ -55,7 +54,7 @@ class Files:
     """Keys as files below a folder. Files are made with mode 0600, folders with 0700: recordings are personal data.
 
     A symbolic link that stays inside is followed when its key is read; one that points out is refused with a
-    ``ValueError``, whatever is done with it. Linked folders are not listed.
+    ``ValueError`` in every method. Linked folders are not listed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,10 +114,10 @@ class Files:
                 yield from self._keys(folders.pop(), folders)
 
     def close(self) -> None:
-        """There is nothing to give up."""
+        """Do nothing: no file stays open."""
 
     def _keys(self, folder: Path, folders: Folders) -> Iterator[str]:
-        """Keys in `folder`; the folders in it are added to `folders`."""
+        """Yield the keys in `folder` and add the folders in it to `folders`."""
         try:
             with os.scandir(folder) as found:
                 entries = list(found)
@@ -143,7 +142,7 @@ class Files:
 
     @contextmanager
     def _being_written(self) -> Iterator[IO[bytes]]:
-        """A new temporary file, gone at the end unless it was put elsewhere."""
+        """Open a new temporary file. It is removed at the end unless it was moved to its place."""
         self._sweep()
         _make_folder(self._temporary)
         file = tempfile.NamedTemporaryFile("wb", dir=self._temporary, delete=False)  # noqa: SIM115 - the caller closes it
@@ -152,21 +151,21 @@ class Files:
         finally:
             with suppress(OSError):
                 file.close()
-            with suppress(OSError):  # in most cases it is not there any more
+            with suppress(OSError):  # in most cases it was moved
                 Path(file.name).unlink()
 
     def _put(self, temporary: Path, target: Path) -> None:
-        """Rename, and see to it that a crash does not undo it."""
+        """Rename a file so that a crash does not undo it."""
         for attempts_left in reversed(range(ATTEMPTS)):
             try:
                 _make_folder(target.parent)
                 temporary.replace(target)
                 break
-            except FileNotFoundError:  # somebody has just removed the folder, because it was empty
+            except FileNotFoundError:  # another process has just removed the folder, because it was empty
                 if not attempts_left:
                     raise
             except IsADirectoryError:
-                target.rmdir()  # an empty one is in nobody's way
+                target.rmdir()  # an empty one is not needed
         _sync_folder(target.parent)
 
     def _remove_empty(self, folder: Path) -> None:
@@ -177,7 +176,7 @@ class Files:
                 folder = folder.parent
 
     def _sweep(self) -> None:
-        """Now and then, remove what crashes have left behind."""
+        """Remove the files that crashes left behind, at most once in ``SWEEP_EVERY`` seconds."""
         now = time.monotonic()
         if self._swept is not None and now - self._swept < SWEEP_EVERY:
             return
@@ -185,7 +184,9 @@ class Files:
         with suppress(OSError):
             left = list(self._temporary.iterdir())
             for file in left:
-                _remove_left(file)
+                with suppress(OSError):  # one that cannot be removed does not keep the others
+                    if time.time() - file.lstat().st_mtime > LEFT_BEHIND:
+                        file.unlink()
 
 
 @contextmanager
@@ -193,14 +194,8 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = REMEDIES.get(error.errno or 0, "See to that folder, or change SINCHFN_STORAGE_URL.")
+        remedy = REMEDIES.get(error.errno or 0, "Check that folder, or change SINCHFN_STORAGE_URL.")
         raise BackendError(error.strerror or str(error), remedy) from error
-
-
-def _remove_left(file: Path) -> None:
-    with suppress(OSError):  # one that cannot be removed keeps no other
-        if time.time() - file.lstat().st_mtime > LEFT_BEHIND:
-            file.unlink()
 
 
 def _is_file(path: Path) -> bool:
@@ -215,11 +210,11 @@ def _is_file(path: Path) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make it, and what is above it, so that they are still there after a crash."""
+    """Make a folder and those above it so that they survive a crash."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
-    with suppress(FileExistsError):  # another process was faster, or it is a file, which the next step will find out
+    with suppress(FileExistsError):  # another process was faster, or it is a file, which the next step finds out
         folder.mkdir(mode=0o700)
         _sync_folder(folder.parent)
 
@@ -227,7 +222,7 @@ def _make_folder(folder: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     if os.name != "posix":  # elsewhere a folder cannot be opened
         return
-    with suppress(FileNotFoundError):  # it was empty, and somebody has removed it
+    with suppress(FileNotFoundError):  # it was empty, and another process has removed it
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

@@ -1,8 +1,8 @@
-"""The keys of a bucket of S3, as they are.
+"""The exact keys of an S3 bucket.
 
-The library obstore cuts slashes off the ends of a name, and gives up a whole listing for one name that it cannot read,
-such as one with ``//`` in it. Such objects are made by consoles ("new folder") and by other programs. So a listing is
-asked for here, where the credentials are known; where the machine has them, the library has to do.
+The library obstore cuts slashes off the ends of a name, and fails a whole listing because of one name that it cannot
+read, such as one with ``//`` in it. Consoles ("new folder") and other programs make such objects. So the bucket is
+listed here if the variables hold the credentials, and by the library if only the machine has them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from xml.etree import ElementTree
 if TYPE_CHECKING:
     from .providers import Location
 
-#: Options with which a request to the bucket looks different from the one that is made here.
+#: Options that change the request to the bucket in a way that is not supported here.
 OTHERWISE = ("aws_virtual_hosted_style_request", "aws_request_payer")
 
-#: Of an empty body.
+#: The hash of an empty body.
 NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 class ListingError(Exception):
-    """The listing failed. The library can be asked for it: it tries again, and its errors say more.
+    """The listing failed. The library can list instead: it tries again, and its errors say more.
 
-    :param is_passing: whether the store itself is in trouble, rather than not to be reached in this way.
+    :param is_passing: the store itself is in trouble; otherwise it does not support this kind of request.
     """
 
     def __init__(self, *, is_passing: bool) -> None:
@@ -37,16 +37,16 @@ class ListingError(Exception):
 
 
 def can_list(location: Location) -> bool:
-    """Return True if this is a bucket of S3, and the credentials for it are among the variables."""
+    """Return True if this is an S3 bucket with its credentials among the variables."""
     options = location.options
     has_keys = "aws_access_key_id" in options and "aws_secret_access_key" in options
     return location.scheme == "s3" and has_keys and not any(name in options for name in OTHERWISE)
 
 
 def list_names(location: Location, prefix: str, *, connect: timedelta, read: timedelta) -> Iterator[str]:
-    """Give the names of all objects in the bucket that begin with `prefix`, byte for byte.
+    """Yield the names of all objects in the bucket that begin with `prefix`, byte for byte.
 
-    :raises ListingError: anything else came than such a list.
+    :raises ListingError: the answer is not such a list.
     """
     import urllib3
 
@@ -73,7 +73,7 @@ def list_names(location: Location, prefix: str, *, connect: timedelta, read: tim
 
 
 def _read(answer: bytes) -> tuple[list[str], str]:
-    """The names on one page, and what to ask for the next one with."""
+    """Return the names on one page, and the token of the next page."""
     try:
         page = ElementTree.fromstring(answer)  # noqa: S314 - of the store that keeps the function's files
     except ElementTree.ParseError:
@@ -88,7 +88,7 @@ def _read(answer: bytes) -> tuple[list[str], str]:
 
 
 def _signed(options: Mapping[str, str], region: str, host: str, path: str, query: str) -> dict[str, str]:
-    """The headers of a GET, signed by version 4 of Amazon's scheme."""
+    """Return the headers of a GET, signed by version 4 of Amazon's scheme."""
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     headers = {"host": host, "x-amz-content-sha256": NOTHING, "x-amz-date": now}
     if token := options.get("aws_session_token"):

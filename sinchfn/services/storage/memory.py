@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 
-from .contract import NotStoredError
+from .storage import NotStoredError
 
 
 class Memory:
@@ -38,4 +38,4 @@ class Memory:
         return self._contents.pop(key, None) is not None
 
     def close(self) -> None:
-        """There is nothing to give up: what is stored stays."""
+        """Do nothing: the contents stay."""

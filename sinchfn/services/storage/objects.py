@@ -1,13 +1,14 @@
 """Objects: a storage in a bucket, through the library obstore.
 
-Its calls block the thread that makes them, and under gevent all greenlets of the process. The library hangs in a
-process that was forked from one which has used it already: there every use is refused.
+Its calls block their thread, and under gevent all greenlets of the process. The library hangs in a process that was
+forked from one that has used it: there every use is refused.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,15 +16,104 @@ from functools import cache, cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from ...wire.faults import quote
 from ..extras import import_extra
-from .contract import BackendError, NotStoredError, storage_error
-from .faults import failure, is_about_the_key
 from .listing import ListingError, can_list, list_names
 from .providers import Location
-from .source import PIECE
+from .storage import PIECE, BackendError, NotStoredError, storage_error
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+
+#: Pattern in the facts of an error -> cause, remedy. The first that matches counts. ``{said}`` is the server's text,
+#: ``{bucket}`` the bucket; the other words come from its provider.
+FAULTS = (
+    (
+        r"NoSuchBucket|ContainerNotFound",
+        "the {kind} {bucket} does not exist",
+        "Create it, or correct SINCHFN_STORAGE_URL.",
+    ),
+    (
+        r"BareRedirect|PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint",
+        "the {kind} is in another region{said}",
+        "Set {region} to its region.",
+    ),
+    (
+        r"http://169\.254\.|http://metadata\.google\.internal|//[^/]+/latest/(api/token|meta-data)",
+        "no credentials were found, neither in the variables nor on this machine",
+        "Set {credentials}.",
+    ),
+    (
+        r"SignatureDoesNotMatch|InvalidAccessKeyId|AuthenticationFailed|InvalidToken|ExpiredToken|\b401\b",
+        "the credentials are refused{said}",
+        "Correct {credentials}.",
+    ),
+    (
+        r"\b403\b",
+        "access is denied{said}",
+        "Let these credentials read, write, delete and list; without the right to list, missing keys are denied too.",
+    ),
+    (r"\b404\b", "it was removed, or the place does not exist{said}", "Check SINCHFN_STORAGE_URL and the endpoint."),
+    (r"\b412\b", "it was replaced while it was being read", "Open it again."),
+    (r"\b(429|5\d\d)\b", "the store is in trouble{said}", "Try again later."),
+    (r"Timeout", "the store did not answer in time", "Check the network between here and there, and try again."),
+    (
+        r"Connect|Request",
+        "the store cannot be reached",
+        "Check the endpoint, its name and port, and the network between here and there.",
+    ),
+    (r"Interrupted|Decode", "the connection was lost", "Try again."),
+    (
+        r"InvalidPathError",
+        "the name of an object is not a valid key, such as one with // in it",
+        "Rename or move it: everything below the prefix belongs to this storage.",
+    ),
+)
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,80})</Code>")
+_SENTENCE = re.compile(r"<Message>([^<\n]{1,200})")
+_DEBUG = re.compile(r"^ +(?:kind: (\w+)|inner: (BareRedirect)|(https?://[^?\s]+)\S*),$", re.MULTILINE)
+
+
+def failure(error: Exception, location: Location) -> BackendError:
+    """Explain an error of the library."""
+    answer, debug = _parts(error)
+    known = (_STATUS.search(answer), _CODE.search(answer), _SENTENCE.search(answer))
+    said = [match[1] for match in known if match]
+    seen = ["".join(found) for found in _DEBUG.findall(debug)]
+    facts = " ".join([type(error).__name__, *said[:2], *seen])
+    cause, remedy = next(
+        ((cause, remedy) for pattern, cause, remedy in FAULTS if re.search(pattern, facts)),
+        ("the store failed{said}", "Its own log may say why."),
+    )
+    provider = location.provider
+    filling = {
+        "said": f" ({': '.join(said)})" if said else "",
+        "bucket": location.bucket,
+        "kind": provider.bucket,
+        "region": provider.region,
+        "credentials": provider.credentials,
+    }
+    return BackendError(cause.format(**filling), remedy.format(**filling))
+
+
+def is_about_the_key(error: FileNotFoundError) -> bool:
+    """Return True if the key was not found, and False if it was the bucket."""
+    answer, _ = _parts(error)
+    code = _CODE.search(answer)
+    return code is None or code[1] not in ("NoSuchBucket", "ContainerNotFound")
+
+
+def _parts(error: Exception) -> tuple[str, str]:
+    """Return the server's part of the text, and the library's.
+
+    A key may imitate either, but it stands before the first, is escaped within it, and has no line breaks.
+    """
+    text, _, debug = str(error).partition("\n\nDebug source:")
+    return text[max(text.rfind("non-2xx status code"), 0) :], debug
+
 
 Names = list[str]
 
@@ -31,8 +121,8 @@ Names = list[str]
 PART = 8 * PIECE
 PARTS_AT_ONCE = 2
 
-#: How long is waited for a connection; for an answer, or the next bytes of one; and for the answer to what is larger
-#: than a piece, for that includes the time that it takes to send it.
+#: The timeouts of connecting; of an answer, or the next bytes of one; and of the answer to a write that is larger than
+#: a piece, because that includes the time to send it.
 CONNECT_TIMEOUT = timedelta(seconds=2)
 READ_TIMEOUT = timedelta(seconds=8)
 LARGE_TIMEOUT = timedelta(seconds=60)
@@ -40,8 +130,8 @@ LARGE_TIMEOUT = timedelta(seconds=60)
 #: A request as a whole has no limit: a large object takes its time.
 WHOLE_TIMEOUT = timedelta(days=1)
 
-#: What is tried again: connections that fail, answers 5xx and 429. So a store that cannot be reached is given up after
-#: about 7 s, one that does not answer after about 8 s.
+#: Connections that fail and answers 5xx and 429 are tried again. A store that cannot be reached fails after about 7 s,
+#: one that does not answer after about 8 s.
 RETRY = {
     "max_retries": 2,
     "retry_timeout": timedelta(seconds=7),
@@ -62,8 +152,12 @@ class Objects:
         _ = self._store
 
     def write(self, key: str, pieces: Iterator[memoryview]) -> None:
-        first = _first_part(pieces)
-        rest = next(pieces, None)
+        taken: list[memoryview] = []
+        size = 0
+        while size < PART and (piece := next(pieces, None)) is not None:
+            taken.append(piece)
+            size += len(piece)
+        first, rest = b"".join(taken), next(pieces, None)
         with self.using():
             if rest is None:
                 store = self._store if len(first) <= PIECE else self._large
@@ -101,7 +195,7 @@ class Objects:
         return [name.removeprefix(above) for name in found]
 
     def _listed(self, folder: str) -> Iterator[str]:
-        """The keys that the library lists; it cuts the slash off the names of folders that consoles make."""
+        """Yield the keys that the library lists; it cuts the slash off the names of folders that consoles make."""
         with self.using():
             for page in self._obstore.list(self._store, folder or None, chunk_size=1000):
                 yield from (found["path"] for found in page if found["size"] or self.exists(found["path"]))
@@ -129,7 +223,7 @@ class Objects:
             self.__dict__.pop(client, None)
 
     def reopen(self, key: str, start: int, version: str | None) -> Iterator[Any]:
-        """The bytes of an object from `start`, in pieces.
+        """Return the bytes of an object from `start`, in pieces.
 
         :raises BackendError: it is another version by now.
         """
@@ -140,7 +234,7 @@ class Objects:
 
     @contextmanager
     def using(self) -> Iterator[None]:
-        """What the library raises, as what a backend may raise."""
+        """Turn errors of the library into errors of a backend."""
         if _process_of_the_library() != os.getpid():
             raise BackendError(
                 "the object store was used before this process was forked, and the library hangs after that",
@@ -162,7 +256,7 @@ class Objects:
             raise
 
     def _require_bucket(self) -> None:
-        """Fail if there is no bucket. An answer to HEAD does not tell a missing bucket from a missing key."""
+        """Fail if the bucket is missing. An answer to HEAD does not tell a missing bucket from a missing key."""
         if not self._has_answered:
             next(iter(self._obstore.list(self._store)), None)
             self._has_answered = True
@@ -181,7 +275,7 @@ class Objects:
 
 
 class ObjectFile(io.RawIOBase):
-    """One object, read as it comes. After a seek it is asked for again from there, in the same version."""
+    """One object, read as it arrives. After a seek it is requested again from there, in the same version."""
 
     def __init__(self, objects: Objects, key: str, found: Any) -> None:
         self._objects = objects
@@ -191,7 +285,7 @@ class ObjectFile(io.RawIOBase):
         self._at = 0
         self._pieces: Iterator[Any] | None = iter(found.stream(min_chunk_size=PIECE))
         self._piece = memoryview(b"")
-        #: raised by every read that follows: the buffer in front of this has lost what it took before the failure
+        #: raised by every read that follows, because the buffer in front of this has lost what it read before
         self._failure: BackendError | None = None
 
     def readable(self) -> bool:
@@ -213,7 +307,7 @@ class ObjectFile(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence] + offset
         if start < 0:
-            raise ValueError(f"There is no position {start} in {self._key!r}.")
+            raise ValueError(f"Cannot seek to {start} in {quote(self._key)}: the file begins at 0.")
         if start != self._at or self._failure is not None:
             self._at, self._piece, self._pieces, self._failure = start, memoryview(b""), None, None
         return start
@@ -229,30 +323,16 @@ class ObjectFile(io.RawIOBase):
             with self._objects.using():
                 if self._pieces is None:
                     self._pieces = self._objects.reopen(self._key, self._at, self._version)
-                return memoryview(_next(self._pieces))
+                piece = next(self._pieces, None)
+                if piece is None:
+                    raise BackendError("the connection was lost", "Open it again.")  # noqa: TRY301
+                return memoryview(piece)
         except BackendError as failed:
             self._failure = failed
             raise storage_error("read", self._key, self._objects, failed) from None
 
 
-def _next(pieces: Iterator[Any]) -> Any:
-    piece = next(pieces, None)
-    if piece is None:
-        raise BackendError("the connection broke off", "Open it again.")
-    return piece
-
-
-def _first_part(pieces: Iterator[memoryview]) -> bytes:
-    """As many as make a part, or all."""
-    taken: list[memoryview] = []
-    size = 0
-    while size < PART and (piece := next(pieces, None)) is not None:
-        taken.append(piece)
-        size += len(piece)
-    return b"".join(taken)
-
-
 @cache
 def _process_of_the_library() -> int:
-    """The process in which the library was first used. Its threads live there, and in no child."""
+    """Return the process that used the library first. The threads of the library live only there."""
     return os.getpid()

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from ...errors import ConfigError
 from ..extras import import_extra
-from .keys import is_key
+from .storage import is_key
+
+Env = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Provider:
 
     #: class of ``obstore.store``
     client: str
-    #: what it calls a bucket
+    #: its word for a bucket
     bucket: str
     #: option of the library -> the variables it is taken from; the first that is set counts
     variables: Mapping[str, tuple[str, ...]]
@@ -34,12 +36,12 @@ class Provider:
     credentials: str
     #: variable that is named when the region is wrong
     region: str
-    #: what is set whatever the variables say
+    #: options that are always set
     fixed: Mapping[str, str]
 
 
 def _named(prefix: str, *options: str) -> dict[str, tuple[str, ...]]:
-    """Options whose variable has the same name, in capitals and with a prefix."""
+    """Return options whose variable has the same name, in capitals and with a prefix."""
     return {f"{prefix}_{option}".lower(): (f"{prefix}_{option}".upper(),) for option in options}
 
 
@@ -94,7 +96,7 @@ PROVIDERS = {
     ),
 }
 
-#: How many characters the name of a bucket or container may have, with each provider.
+#: The number of characters in the name of a bucket or container, with each provider.
 BUCKET_LENGTHS = range(3, 64)
 
 _BUCKET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -117,7 +119,7 @@ class Location:
 
     @property
     def endpoint(self) -> str:
-        """Its address, where one is set."""
+        """The address of its endpoint, if one is set."""
         return self.options.get(self.provider.endpoint, "")
 
     def __str__(self) -> str:
@@ -125,9 +127,9 @@ class Location:
         return f"{self.scheme}://{'/'.join(filter(None, (self.bucket, self.prefix)))}{at}"
 
     def connect(self, *, client: Mapping[str, object], retry: Mapping[str, object]) -> Any:
-        """A store of the library. Nothing is asked of the network yet.
+        """Make a store of the library. Nothing is connected yet.
 
-        :raises ConfigError: the variables do not fit each other.
+        :raises ConfigError: the variables contradict each other.
         :raises ExtraError: the library is not installed.
         """
         stores = import_extra("obstore.store", f"SINCHFN_STORAGE_URL={self.scheme}:")
@@ -140,22 +142,22 @@ class Location:
                 client_options={**client, "allow_http": allow_http},
                 retry_config=dict(retry),
             )
-        except Exception as error:  # the library has one class for nearly all that it does not take
+        except Exception as error:  # the library has one class for nearly all that it refuses
             raise ConfigError(f"SINCHFN_STORAGE_URL={self.scheme}: cannot be used: {self._fault(error)}") from None
 
     def _fault(self, error: Exception) -> str:
-        """What is wrong, without the value that is, which may be a secret."""
+        """Say what is wrong, without the value, which may be a secret."""
         missing = re.match(r"Generic \w+ error: (Missing \w+|Account must be specified)\n", f"{error}\n")
         if missing:
             return f"{missing[1]}. Set {self.provider.credentials}."
         variables = [name for option in self.options for name in self.provider.variables[option]]
-        return f"one of these variables has a value that it does not take: {', '.join(variables)}."
+        return f"one of these variables has an invalid value: {', '.join(variables)}."
 
 
-def locate(scheme: str, place: str, env: Mapping[str, str]) -> Location:
-    """What the URL ``scheme:place`` means with these variables.
+def locate(scheme: str, place: str, env: Env) -> Location:
+    """Return the location of the URL ``scheme:place`` with these variables.
 
-    :raises ConfigError: it names no bucket that there can be, or what is no prefix; or an endpoint is no URL.
+    :raises ConfigError: the bucket or prefix is invalid, or an endpoint is not a URL.
     """
     provider = PROVIDERS[scheme]
     bucket, _, prefix = place.removeprefix("//").partition("/")
@@ -170,27 +172,73 @@ def locate(scheme: str, place: str, env: Mapping[str, str]) -> Location:
     if "@" in place:
         raise ConfigError(
             f"SINCHFN_STORAGE_URL={scheme}: has credentials in it, which others can read. Set {provider.credentials}, "
-            f"and let the URL be {scheme}://{provider.bucket}/prefix."
+            f"and write {scheme}://{provider.bucket}/prefix."
         )
     raise ConfigError(
-        f"SINCHFN_STORAGE_URL={scheme}:{place} names no {provider.bucket}: "
+        f"SINCHFN_STORAGE_URL={scheme}:{place} does not name a {provider.bucket}: "
         f"it takes {scheme}://{provider.bucket} or {scheme}://{provider.bucket}/prefix."
     )
 
 
-def _options(provider: Provider, env: Mapping[str, str]) -> dict[str, str]:
+def _options(provider: Provider, env: Env) -> dict[str, str]:
     options = {}
     for option, names in provider.variables.items():
         name = next((name for name in names if env.get(name)), None)
         if name is not None:
-            options[option] = env[name].rstrip("/") if option == provider.endpoint else env[name]
-            if option == provider.endpoint and not _is_endpoint(env[name]):
-                raise ConfigError(f"{name} is no endpoint: it takes a URL such as http://127.0.0.1:9000.")
+            options[option] = env[name]
+            if option == provider.endpoint:
+                options[option] = env[name].rstrip("/")
+                try:
+                    is_endpoint = _ENDPOINT.fullmatch(env[name]) is not None and urlsplit(env[name]).port != 0
+                except ValueError:  # an invalid port
+                    is_endpoint = False
+                if not is_endpoint:
+                    raise ConfigError(f"{name} is not an endpoint: it takes a URL such as http://127.0.0.1:9000.")
     return options
 
 
-def _is_endpoint(text: str) -> bool:
-    try:
-        return bool(_ENDPOINT.fullmatch(text)) and urlsplit(text).port != 0
-    except ValueError:  # a port that is none
-        return False
+def check_storage_url(url: str, env: Env) -> None:
+    """Check ``SINCHFN_STORAGE_URL``, and that an endpoint among the variables is a URL.
+
+    The other variables are checked when the storage is opened.
+
+    :param env: variables, among them those of an object store; see :mod:`.providers`.
+    :raises ConfigError: the message says what is wrong, and what to write instead. Never with a secret.
+    """
+    read_url(url, env)
+
+
+def read_url(url: str, env: Env) -> tuple[str, str | Location]:
+    """Return the scheme of a URL, and its place: a folder, or the location in an object store.
+
+    :raises ConfigError: the URL is invalid.
+    """
+    scheme, _, place = url.partition(":")
+    if scheme in PROVIDERS:
+        return scheme, locate(scheme, place, env)
+    if scheme == "file":
+        return scheme, _folder(place)
+    if scheme != "memory":
+        raise ConfigError(
+            f"SINCHFN_STORAGE_URL={scheme}: is not a storage: it takes file, {', '.join(PROVIDERS)}, memory."
+        )
+    if place.strip("/"):
+        raise ConfigError("SINCHFN_STORAGE_URL=memory: takes nothing more: write memory: alone.")
+    return scheme, ""
+
+
+def _folder(place: str) -> str:
+    path = place
+    if place.startswith("//"):
+        host, slash, rest = place[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise ConfigError(
+                f"SINCHFN_STORAGE_URL=file: names a host, {host.rpartition('@')[2]}. "
+                "A folder beside the function is file:storage, any other is file:/path/of/the/folder."
+            )
+        path = slash + rest
+    if not path or "\0" in path:
+        raise ConfigError(
+            f"SINCHFN_STORAGE_URL=file:{place} does not name a folder: it takes file:storage or file:/path."
+        )
+    return path

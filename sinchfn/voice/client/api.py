@@ -1,4 +1,4 @@
-"""One request of the voice API: its path, its signature, its attempts, its answer."""
+"""Requests to the voice API: their paths, signatures, attempts and answers."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ... import jsontext
-from ...signatures import ApplicationScheme
-from ..svaml.faults import describe
-from .failures import failure, unusable
-from .outcomes import LAST_START, Outcome, may_be_repeated, wait_before
+from ...security.application import ApplicationScheme
+from ...wire import json
+from ...wire.faults import describe
+from .failures import Outcome, failure, unusable, wait_before_retry
 
 if TYPE_CHECKING:
     from .transport import Transport
 
-#: Where the API begins below its base URL.
+#: The path of the API below its base URL.
 ROOT = "/calling/v1"
 
 #: Sent and signed with every request, as the Node SDK does, also without a body.
@@ -27,24 +26,23 @@ _log = logging.getLogger("sinchfn.voice")
 
 
 def path(template: str, **ids: str | None) -> str:
-    """A path below the root; each `{}` becomes one id, escaped so that it cannot be more than one segment.
+    """Return a path below the root; each ``{}`` becomes one id, escaped so that it cannot be more than one segment.
 
-    :raises ValueError: an id that is empty, no text, or one that proxies resolve (`.` and `..`).
+    :raises ValueError: an id is not a text, is empty, or is one that proxies resolve (``.`` and ``..``).
     """
-    return template.format(*(_segment(name, value) for name, value in ids.items()))
-
-
-def _segment(name: str, value: object) -> str:
-    if not isinstance(value, str) or value in ("", ".", ".."):
-        raise ValueError(f"{name} takes an id (str), found {describe(value)}.")
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise ValueError(f"{name} has half of a surrogate pair in it.") from None
+    segments = []
+    for name, value in ids.items():
+        if not isinstance(value, str) or value in ("", ".", ".."):
+            raise ValueError(f"{name} takes an id (str), found {describe(value)}.")
+        try:
+            segments.append(quote(value, safe=""))
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} contains half of a surrogate pair.") from None
+    return template.format(*segments)
 
 
 class Api:
-    """Sends signed requests to one base URL."""
+    """A sender of signed requests to one base URL."""
 
     def __init__(self, scheme: ApplicationScheme, base: str, timeout: float) -> None:
         self._scheme = scheme
@@ -53,23 +51,20 @@ class Api:
         self._opened: tuple[int, Transport] | None = None
 
     def fetch(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON object that the platform answers.
+        """Send a request and return the JSON object in the answer.
 
-        :raises VoiceApiError: it was no success, or is no JSON object.
+        :raises VoiceApiError: the request failed, or the answer is not a JSON object.
         """
         outcome = self._ask(method, path, body)
-        try:
-            value = jsontext.loads(outcome.body)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise unusable(self._named(method, path), outcome, method != "GET")
+        value = outcome.json
+        if value is None:
+            raise unusable(self._name_of(method, path), outcome, method != "GET")
         return value
 
     def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-        """The same where the answer says nothing: the platform answers 204, or 200 with some text.
+        """Send a request whose answer has no content: the platform answers 204, or 200 with some text.
 
-        :raises VoiceApiError: it was no success.
+        :raises VoiceApiError: the request failed.
         """
         self._ask(method, path, body)
 
@@ -80,22 +75,22 @@ class Api:
             opened[1].close()
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Outcome:
-        content = b"" if body is None else jsontext.dumps(body).encode("ascii")
+        content = b"" if body is None else json.dumps(body).encode("ascii")
         began = time.monotonic()
-        attempt = 1
+        attempts = 0
         while True:
+            attempts += 1
             outcome, authorization = self._attempt(method, path, content)
             if outcome.is_success:
                 return outcome
-            attempt += 1
-            wait = wait_before(attempt, outcome) if may_be_repeated(method, outcome) else None
-            if wait is None or time.monotonic() + wait - began > LAST_START:
-                raise failure(self._named(method, path), outcome, method != "GET", authorization)
-            _log.debug("%s %s%s: attempt %d in %.2f s", method, ROOT, path, attempt, wait)
+            wait = wait_before_retry(method, outcome, attempts, time.monotonic() - began)
+            if wait is None:
+                raise failure(self._name_of(method, path), outcome, method != "GET", authorization)
+            _log.debug("%s %s%s: attempt %d in %.2f s", method, ROOT, path, attempts + 1, wait)
             time.sleep(wait)
 
     def _attempt(self, method: str, path: str, content: bytes) -> tuple[Outcome, str]:
-        """What came of it, and the Authorization header, signed anew each time: the timestamp is part of it."""
+        """Return the outcome and the Authorization header. Each attempt is signed, because its time is signed too."""
         transport = self._transport()
         target = f"{transport.prefix}{ROOT}{path}"
         signed = self._scheme.headers(method, target, CONTENT_TYPE, content)
@@ -106,16 +101,16 @@ class Api:
         return outcome, signed["authorization"]
 
     def _transport(self) -> Transport:
-        """This process's connections. Sockets that came with a fork belong to the parent and are never used."""
+        """Return the connections of this process. Those inherited by a fork belong to the parent and are not used."""
         from .transport import Transport
 
         opened = self._opened
         if opened is None or opened[0] != os.getpid():
-            # Two threads may both come here at first; one of the pools is then used once and dropped.
+            # If two threads come here at the same time, one of the pools is used once and dropped.
             opened = self._opened = (os.getpid(), Transport(self._base, self._timeout))
         return opened[1]
 
-    def _named(self, method: str, path: str) -> str:
+    def _name_of(self, method: str, path: str) -> str:
         return f"{method} {ROOT}{path} at {self._base}"
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""What the voice API answers: `Callout`, `CallDetails`, `Conference` and its `Participant`.
+"""The answers of the voice API: ``Callout``, ``CallDetails``, ``Conference`` and its ``Participant``.
 
-Like the callbacks, each is a read-only mapping over the JSON object that came, plus one snake_case attribute per known
-field; what is absent or of the wrong type reads as `None`.
+Like the callbacks, each is a read-only mapping over the received JSON object, with a snake_case attribute for each
+known field. A field that is missing or has the wrong type reads as None.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from marshmallow import fields
-
-from ...payloads import Flag, Instant, Items, Known, Part, Whole, Wire, WireObject
+from ...wire.objects import Flag, Instant, Items, Known, Part, Text, Whole, Wire, WireObject
 from ..callbacks import CallReason, CallResult, Destination, Domain, Price
 
 
@@ -20,72 +18,70 @@ class Callout(WireObject):
 
     _shown = "call_id"
 
-    #: Id of the new call, for `calls.get` and the callbacks that belong to it.
-    call_id = Wire("callId", fields.String())
+    #: Id of the new call, as in ``calls.get`` and in its callbacks.
+    call_id = Wire(Text(), "callId")
 
 
 class CallDetails(WireObject):
-    """What is known of a call, while it lasts and afterwards."""
+    """The details of a call, during the call and afterwards."""
 
     _shown = "call_id"
 
-    #: Who called, `from` on the wire.
-    from_ = Wire("from", Part(Destination))
-    #: Who was called.
-    to = Wire("to", Part(Destination))
-    #: `pstn`.
-    domain = Wire("domain", Known[Domain]())
-    #: Id of the call.
-    call_id = Wire("callId", fields.String())
+    #: The caller, ``from`` in JSON.
+    from_ = Wire(Part(Destination), "from")
+    #: The callee.
+    to = Wire(Part(Destination))
+    #: ``pstn``.
+    domain = Wire(Known[Domain]())
+    call_id = Wire(Text(), "callId")
     #: Seconds.
-    duration = Wire("duration", Whole())
-    #: `ONGOING` or `FINAL`.
-    status = Wire("status", Known[Literal["ONGOING", "FINAL"]]())
-    #: `ANSWERED`, `BUSY`, `NOANSWER`, `FAILED`, `N/A`.
-    result = Wire("result", Known[CallResult]())
-    #: Why it ended: `CALLERHANGUP`, `CALLEEHANGUP`, `MANAGERHANGUP`, `TIMEOUT`, `GENERALERROR`, `N/A`, ...;
-    #: `INVALIDSVAMLACTION` means that the platform could not use the SVAML it was given.
-    reason = Wire("reason", Known[CallReason]())
-    #: When, aware, in UTC. The samples have no zone designator: UTC is taken, as in the callbacks.
-    timestamp = Wire("timestamp", Instant())
+    duration = Wire(Whole())
+    #: ``ONGOING`` or ``FINAL``.
+    status = Wire(Known[Literal["ONGOING", "FINAL"]]())
+    #: ``ANSWERED``, ``BUSY``, ``NOANSWER``, ``FAILED``, ``N/A``.
+    result = Wire(Known[CallResult]())
+    #: The reason of its end: ``CALLERHANGUP``, ``CALLEEHANGUP``, ``MANAGERHANGUP``, ``TIMEOUT``, ``GENERALERROR``,
+    #: ``N/A``, ...; ``INVALIDSVAMLACTION`` means that the platform could not use the SVAML it was given.
+    reason = Wire(Known[CallReason]())
+    #: Aware, in UTC. The samples have no zone designator; they are read as UTC, as in the callbacks.
+    timestamp = Wire(Instant())
     #: The text given when the call was made.
-    custom = Wire("custom", fields.String())
+    custom = Wire(Text())
     #: Price per minute.
-    user_rate = Wire("userRate", Part(Price))
+    user_rate = Wire(Part(Price), "userRate")
     #: Price of the whole call.
-    debit = Wire("debit", Part(Price))
+    debit = Wire(Part(Price))
 
 
 class Participant(WireObject):
-    """One call that is in a conference."""
+    """One call in a conference."""
 
     _shown = "call_id"
 
-    #: Id of the call, `id` on the wire: what `kick`, `mute` and `unmute` take.
-    call_id = Wire("id", fields.String())
-    #: Phone number, or what was given as the number of an in-app call.
-    cli = Wire("cli", fields.String())
+    #: Id of the call, ``id`` in JSON: the argument of ``kick``, ``mute`` and ``unmute``.
+    call_id = Wire(Text(), "id")
+    #: Phone number, or the number given for an in-app call.
+    cli = Wire(Text())
     #: Seconds in the conference.
-    duration = Wire("duration", Whole())
-    #: Whether nobody hears this participant.
-    muted = Wire("muted", Flag())
-    #: Whether this participant is on hold, `onhold` on the wire.
-    on_hold = Wire("onhold", Flag())
+    duration = Wire(Whole())
+    #: True if the others do not hear this participant.
+    muted = Wire(Flag())
+    #: True if this participant is on hold; ``onhold`` in JSON.
+    on_hold = Wire(Flag(), "onhold")
 
 
 class Conference(WireObject):
-    """A conference and who is in it."""
+    """A conference and its participants."""
 
     _shown = "_count"
-    _items = Wire("participants", Items())
+    _items = Wire(Items(), "participants")
 
     @cached_property
     def participants(self) -> tuple[Participant, ...]:
-        """Who is in it; empty when nobody is."""
+        """The participants, in the order received."""
         items = enumerate(self._items or ())
-        return tuple(
-            Participant(item, f"{self.where}.participants[{i}]") for i, item in items if isinstance(item, dict)
-        )
+        where = f"{self.where}.participants"
+        return tuple(Participant(item, f"{where}[{i}]") for i, item in items if isinstance(item, dict))
 
     @property
     def _count(self) -> str:

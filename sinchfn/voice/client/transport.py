@@ -1,21 +1,25 @@
-"""The HTTP below the client: one pool of connections for one process. Imported with the first request only."""
+"""HTTP for the client: the pool of connections of one process. Imported with the first request only."""
 
 from __future__ import annotations
 
+import io
+import socket
+import time
 from collections.abc import Mapping
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import unquote
 from urllib.request import getproxies_environment, proxy_bypass
 
-from urllib3 import BaseHTTPResponse, ProxyManager, Timeout, make_headers
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Timeout
 from urllib3 import exceptions as urllib3_errors
-from urllib3.util import Url, parse_url
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import Url, make_headers, parse_url
 
 from ...errors import ConfigError
-from .deadlines import TimedPool, TimedTlsPool
-from .outcomes import Kind, Outcome
+from .failures import Kind, Outcome
 
-#: Largest answer that is read, in bytes. A conference of a thousand takes some 100 kB.
+#: The largest answer that is read, in bytes. A conference of a thousand participants takes some 100 kB.
 MAX_BODY = 1 << 20
 
 #: Seconds that a connection may take, where an answer may take longer.
@@ -24,7 +28,7 @@ CONNECT_SECONDS = 5.0
 #: Connections that are kept between requests. More may be open at a time.
 KEPT = 64
 
-#: What urllib3 raises -> what it means, the first that fits.
+#: Exception of urllib3 -> kind of outcome; the first that fits.
 KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (urllib3_errors.NewConnectionError, "unreached"),
     (urllib3_errors.ProxyError, "unreached"),  # only while a proxy is asked for a connection
@@ -33,41 +37,43 @@ KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (urllib3_errors.SSLError, "untrusted"),
     (urllib3_errors.ReadTimeoutError, "slow"),
     (urllib3_errors.HTTPError, "broken"),
-    (ValueError, "broken"),  # of a chunk whose size is no size
+    (ValueError, "broken"),  # a chunk with an invalid size
 )
 
 
 class Transport:
-    """Connections to one base URL. Not to be used in a process forked from the one that made it.
+    """Connections to one base URL, through the proxy that the environment names: see :func:`proxy_for`.
 
-    They go through the proxy that the process environment names: see :func:`proxy_for`.
+    It must not be used in a process forked from the one that made it.
 
-    :param base: the URL, checked.
+    :param base: the URL, already checked.
     :param timeout: seconds for a whole answer.
-    :raises ConfigError: the proxy's URL cannot be used.
+    :raises ConfigError: the URL of the proxy is invalid.
     """
 
     def __init__(self, base: str, timeout: float) -> None:
         url = parse_url(base)
-        #: Path of the base URL as it will be sent: urllib3 normalises a URL, and what is sent is what must be signed.
+        #: The path of the base URL as it is sent: urllib3 normalises a URL, and the path that is sent has to be signed.
         self.prefix = (url.path or "").rstrip("/")
-        seconds = Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout)
+        self._origin = f"{url.scheme}://{url.netloc}"
         self._proxy = proxy_for(url)
-        #: What stands before the path of a request: through a proxy, the host.
-        self._origin = ""
-        self._pool: TimedPool | TimedTlsPool | _Proxy
-        # `retries=False`: urllib3 neither repeats a request nor follows a redirect.
+        # ``retries=False``: urllib3 neither repeats a request nor follows a redirect.
+        options: dict[str, Any] = {
+            "timeout": Timeout(connect=min(timeout, CONNECT_SECONDS), read=timeout),
+            "maxsize": KEPT,
+            "retries": False,
+        }
         if self._proxy is None:
-            pool = TimedTlsPool if url.scheme == "https" else TimedPool
-            self._pool = pool(url.host or "", url.port, timeout=seconds, maxsize=KEPT, retries=False)
+            self._pools = PoolManager(**options)
         else:
-            self._origin = f"{url.scheme}://{url.netloc}"
-            self._pool = _Proxy(self._proxy, timeout=seconds, maxsize=KEPT, retries=False)
+            auth = make_headers(proxy_basic_auth=unquote(self._proxy.auth)) if self._proxy.auth else None
+            self._pools = ProxyManager(self._proxy.url, proxy_headers=auth, **options)
+        self._pools.pool_classes_by_scheme = {"http": TimedPool, "https": TimedTlsPool}
 
     def attempt(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Outcome:
         """Send a request once."""
         try:
-            response = self._pool.urlopen(
+            response = self._pools.urlopen(
                 method,
                 self._origin + target,
                 redirect=False,
@@ -78,41 +84,25 @@ class Transport:
             )
             return _read(response)
         except (urllib3_errors.HTTPError, ValueError) as error:
-            return Outcome(next(kind for raised, kind in KINDS if isinstance(error, raised)), self._reason(error))
-
-    def _reason(self, error: Exception) -> str:
-        if self._proxy is None or not isinstance(error, urllib3_errors.ProxyError):
-            return _cause(error)
-        return f"the proxy {_shown(self._proxy)} of the environment: {_cause(error)}"
-
-    def close(self) -> None:
-        """Close the connections that are kept."""
-        self._pool.close()
-
-
-class _Proxy(ProxyManager):
-    """The same through a proxy: HTTPS through a tunnel (CONNECT), plain HTTP as requests of the proxy.
-
-    :param proxy: its URL, with the user and the password that it wants.
-    """
-
-    def __init__(self, proxy: Url, **options: Any) -> None:
-        headers = make_headers(proxy_basic_auth=unquote(proxy.auth)) if proxy.auth else None
-        super().__init__(proxy.url, proxy_headers=headers, **options)
-        self.pool_classes_by_scheme = {"http": TimedPool, "https": TimedTlsPool}
+            kind: Kind = next(kind for raised, kind in KINDS if isinstance(error, raised))
+            # The cause has no names of urllib3's own objects in it.
+            reason = str(error.__cause__ or (error.args[-1] if error.args else error))
+            if self._proxy is not None and isinstance(error, urllib3_errors.ProxyError):
+                reason = f"the proxy {self._proxy._replace(auth=None).url} of the environment: {reason}"
+            return Outcome(kind, reason)
 
     def close(self) -> None:
         """Close the connections that are kept."""
-        self.clear()
+        self._pools.clear()
 
 
 def proxy_for(url: Url) -> Url | None:
-    """The proxy for requests to `url`, as the process environment has it; None if there is none.
+    """Return the proxy that the process environment names for ``url``, or None.
 
-    ``HTTPS_PROXY`` for ``https://``, ``HTTP_PROXY`` for ``http://``, else ``ALL_PROXY``, unless ``NO_PROXY`` has the
-    host. The rules are those of :mod:`urllib.request`; a name in small letters counts before one in capitals.
+    It is ``HTTPS_PROXY`` for ``https://``, ``HTTP_PROXY`` for ``http://``, else ``ALL_PROXY``, unless ``NO_PROXY`` has
+    the host. The rules are those of :mod:`urllib.request`; lower case names come before upper case ones.
 
-    :raises ConfigError: its URL cannot be used.
+    :raises ConfigError: the URL of the proxy is invalid.
     """
     proxies = getproxies_environment()
     named = proxies.get(url.scheme or "") or proxies.get("all")
@@ -125,14 +115,9 @@ def proxy_for(url: Url) -> Url | None:
     if proxy.scheme not in ("http", "https") or not proxy.host:
         raise ConfigError(
             f"The URL of the proxy for {url.scheme}:// in the environment ({url.scheme}_proxy or all_proxy) cannot be "
-            f"used: it takes http://host:port or https://host:port. NO_PROXY={url.host} goes without a proxy."
+            f"used: it takes http://host:port or https://host:port. With NO_PROXY={url.host} no proxy is used."
         )
     return proxy
-
-
-def _shown(proxy: Url) -> str:
-    """The URL of a proxy without user and password."""
-    return proxy._replace(auth=None).url
 
 
 def _read(response: BaseHTTPResponse) -> Outcome:
@@ -147,6 +132,55 @@ def _read(response: BaseHTTPResponse) -> Outcome:
     return Outcome("answer", status=response.status, headers=headers, body=bytes(body))
 
 
-def _cause(error: Exception) -> str:
-    """What happened, without the names of urllib3's own objects."""
-    return str(error.__cause__ or (error.args[-1] if error.args else error))
+class _Reader(io.RawIOBase):
+    """A reader of a socket that times out at the deadline."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()  # the socket counts its readers: it is closed with the last of them
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """An answer whose head and body together may take as long as the timeout of the socket at its beginning."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        seconds = sock.gettimeout()
+        if seconds is not None:
+            self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock, time.monotonic() + seconds))
+
+
+class _TimedConnection(HTTPConnection):
+    response_class = _Answer
+
+
+class _TimedTlsConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class TimedPool(HTTPConnectionPool):
+    """Connections to a host, in plain text."""
+
+    # To basedpyright, urllib3's own classes do not fulfil the protocol of this attribute either.
+    ConnectionCls = _TimedConnection  # pyright: ignore[reportAssignmentType]
+
+
+class TimedTlsPool(HTTPSConnectionPool):
+    """Connections to a host, over TLS. urllib3 checks the certificate by default."""
+
+    ConnectionCls = _TimedTlsConnection  # pyright: ignore[reportAssignmentType]

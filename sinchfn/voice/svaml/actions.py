@@ -1,7 +1,7 @@
 """The actions that builders offer. Each method returns the finished answer, so nothing can follow it.
 
-Options that were not given are not sent: the platform's defaults hold. Every limit is checked at once against the
-schemas; a broken one is a `SvamlError`.
+Options that are not given are not sent, so the platform's defaults apply. Every value is checked at once against the
+schemas; a broken limit is a ``SvamlError``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 from ...errors import SvamlError
-from .document import Svaml, SvamlBuilder
-from .faults import describe
+from ...wire.faults import describe
+from ...wire.schemas import merged, switched_on, wire
+from .instructions import Svaml, SvamlBuilder
 from .menus import MenuBuilder, run_menu_action
 from .options import (
     AgentProvider,
@@ -27,24 +28,14 @@ from .options import (
     Transport,
     WireRecordingOptions,
 )
-from .schemas import (
-    CONNECT_CONF,
-    CONNECT_MXP,
-    CONNECT_PSTN,
-    CONNECT_SIP,
-    CONNECT_STREAM,
-    CONTINUE,
-    HANGUP,
-    PARK,
-)
-from .wire import merged, switched_on, wire
+from .schemas import CONNECT_CONF, CONNECT_MXP, CONNECT_PSTN, CONNECT_SIP, CONNECT_STREAM, CONTINUE, HANGUP, PARK
 
-#: Where the agents of a provider are reached by SIP, over TCP only.
+#: Provider of agents -> its SIP host, which takes TCP only.
 AGENT_HOSTS: Mapping[AgentProvider, str] = {AgentProvider.ELEVENLABS: "sip.rtc.elevenlabs.io:5060"}
 
 
 class Actions(SvamlBuilder):
-    """Actions that every event may be answered with."""
+    """Actions for the answer to any event."""
 
     __slots__ = ()
 
@@ -53,7 +44,7 @@ class Actions(SvamlBuilder):
         return self._finish(wire(HANGUP))
 
     def continue_(self) -> Svaml:
-        """Let the call go on as it would have; in an ICE, as the one who called asked for."""
+        """Let the call go on; in the answer to an ICE, to the destination that the caller asked for."""
         return self._finish(wire(CONTINUE))
 
     def connect_conf(
@@ -68,11 +59,11 @@ class Actions(SvamlBuilder):
     ) -> Svaml:
         """Join a conference, which begins with its first participant.
 
-        :param conference_id: 64 characters at most.
-        :param moh: what a participant hears alone; platform's default: silence.
-        :param dtmf_mode: what happens to digits; platform's default `ignore`. `detect` makes PIEs of them.
-        :param max_digits: with `detect`, how many digits make an input; platform's default 1.
-        :param timeout_mills: with `detect`, milliseconds after which it ends; platform's default 3000.
+        :param conference_id: at most 64 characters.
+        :param moh: the music that a participant hears alone; the platform's default is silence.
+        :param dtmf_mode: what happens to digits; the platform's default is ``ignore``. ``detect`` sends them as PIEs.
+        :param max_digits: with ``detect``, the digits of one input; the platform's default is 1.
+        :param timeout_mills: with ``detect``, milliseconds after which an input ends; the platform's default is 3000.
         :param conference_dtmf_options: these three in wire form.
         """
         digits = merged(conference_dtmf_options, mode=dtmf_mode, maxDigits=max_digits, timeoutMills=timeout_mills)
@@ -88,20 +79,20 @@ class Actions(SvamlBuilder):
         main_menu: str | None = None,
         enable_voice: bool | None = None,
     ) -> Svaml:
-        """Play a menu and collect digits or speech; what comes of it arrives as a PIE.
+        """Play a menu and collect digits or speech. The result arrives as a PIE.
 
-        :param menu: a `MenuBuilder`, what its `build()` returned, or a list of menus in wire form.
-        :param barge: whether an input cuts the prompt short; platform's default: true.
-        :param locale: language of the prompts; required with `enable_voice`.
-        :param main_menu: id of the menu to start with, if not `main`.
-        :param enable_voice: take spoken input too.
+        :param menu: a ``MenuBuilder``, the result of its ``build()``, or a list of menus in wire form.
+        :param barge: let an input cut the prompt short; the platform's default is True.
+        :param locale: language of the prompts; required with ``enable_voice``.
+        :param main_menu: id of the menu to start with, if it is not ``main``.
+        :param enable_voice: accept spoken input too.
         """
         given = {"barge": barge, "locale": locale, "mainMenu": main_menu, "enableVoice": enable_voice}
         return self._finish(run_menu_action(menu, given))
 
 
 class ConnectActions(SvamlBuilder):
-    """Actions that connect the caller to someone else, from ICE and PIE."""
+    """Actions for ICE and PIE that connect the caller to someone else."""
 
     __slots__ = ()
 
@@ -121,16 +112,16 @@ class ConnectActions(SvamlBuilder):
     ) -> Svaml:
         """Call a telephone number.
 
-        :param number: in E.164 form, such as `+46555000111`; if not given, what the client dialled.
-        :param locale: language of the platform's own announcements; platform's default `en-US`.
+        :param number: in E.164 form, such as ``+46555000111``; the default is the number that the client dialled.
+        :param locale: language of the platform's own announcements; the platform's default is ``en-US``.
         :param max_duration: seconds, 1 to 14400.
-        :param dial_timeout: seconds that it may ring.
-        :param cli: number to show: one of your own, or `private`.
+        :param dial_timeout: seconds of ringing.
+        :param cli: the number to show: one of your own, or ``private``.
         :param suppress_callbacks: drop the ACE and DICE callbacks of the new leg.
-        :param dtmf: digits to send once answered: `0-9`, `#`, and `w` for a pause of 500 ms.
+        :param dtmf: digits to send when the call is answered: ``0-9``, ``#``, and ``w`` for a pause of 500 ms.
         :param indications: country whose ringing tones the caller hears.
-        :param amd: detect answering machines: True, False, or the wire's `{"enabled": …, "async": …}`.
-        :param amd_async: True: ACE comes at once and the verdict as a `notify`; given alone it also turns `amd` on.
+        :param amd: detect answering machines: True, False, or ``{"enabled": …, "async": …}`` in wire form.
+        :param amd_async: True sends the ACE at once and the verdict as a ``notify``. Given alone, it turns ``amd`` on.
         """
         detection = switched_on(
             None if isinstance(amd, bool) else amd,
@@ -161,10 +152,10 @@ class ConnectActions(SvamlBuilder):
     ) -> Svaml:
         """Call an app or browser that uses a Sinch SDK.
 
-        :param endpoint: the user's id; if not given, whom the client called.
-        :param call_headers: a mapping, or the wire's list of `{key, value}`; 1024 bytes of UTF-8 in all.
-        :param record: record the call (the instruction `startRecording` cannot be used with this action).
-        :param recording_options: where and how, in wire form.
+        :param endpoint: the id of the user; the default is the user that the client called.
+        :param call_headers: a mapping, or a list of ``{key, value}`` in wire form; at most 1024 bytes of UTF-8 in all.
+        :param record: record the call (the instruction ``startRecording`` cannot be used with this action).
+        :param recording_options: options of the recording, in wire form.
         """
         action = wire(
             CONNECT_MXP,
@@ -178,9 +169,9 @@ class ConnectActions(SvamlBuilder):
     def connect_sip(self, endpoint: str, *, transport: Transport | None = None, **options: Unpack[SipOptions]) -> Svaml:
         """Call a SIP address.
 
-        :param endpoint: `user@host`.
-        :param transport: platform's default UDP.
-        :param options: see `SipOptions`; any other is a `TypeError`.
+        :param endpoint: ``user@host``.
+        :param transport: the platform's default is UDP.
+        :param options: see :class:`SipOptions`; any other option is a ``TypeError``.
         """
         destination = {"type": "sip", "endpoint": endpoint}
         given: dict[str, object] = {**options, "call_headers": header_list(options.get("call_headers"))}
@@ -189,19 +180,27 @@ class ConnectActions(SvamlBuilder):
     def connect_agent(
         self, provider: AgentProvider | Literal["elevenlabs"], agent: str, **options: Unpack[SipOptions]
     ) -> Svaml:
-        """Hand the call to an AI agent, over SIP.
+        """Connect the call to an AI agent over SIP.
 
-        :param agent: the name under which the provider reaches it: for ElevenLabs the number it was imported with.
-        :param options: see `SipOptions`.
+        :param agent: the name of the agent at the provider; for ElevenLabs the number that it was imported with.
+        :param options: see :class:`SipOptions`.
         """
-        host = AGENT_HOSTS[_provider(provider)]
+        try:
+            host = AGENT_HOSTS[AgentProvider(str(provider).lower())]
+        except ValueError:
+            known = ", ".join(AgentProvider)
+            raise SvamlError(
+                f"connect_agent: the provider must be one of {known}, found {describe(provider)}."
+            ) from None
         if not isinstance(agent, str) or not re.fullmatch(r"[^\s@]+", agent):
-            raise SvamlError(f'connect_agent: the agent needs a name without spaces and "@", found {describe(agent)}.')
+            raise SvamlError(
+                f'connect_agent: the agent must be a name without spaces and "@", found {describe(agent)}.'
+            )
         return self.connect_sip(f"{agent}@{host}", transport="TCP", **options)
 
 
 class IceActions(SvamlBuilder):
-    """Actions of an incoming call alone."""
+    """Actions for an incoming call only."""
 
     __slots__ = ()
 
@@ -213,12 +212,12 @@ class IceActions(SvamlBuilder):
         max_duration: int | None = None,
         call_headers: CallHeaders | None = None,
     ) -> Svaml:
-        """Carry the caller's audio over a WebSocket. (Closed beta of the platform.)
+        """Stream the caller's audio over a WebSocket. (Closed beta of the platform.)
 
-        :param endpoint: a path of this function such as `/stream`, or a `wss://` URL elsewhere.
+        :param endpoint: a path of this function such as ``/stream``, or a ``wss://`` URL of another server.
         :param sample_rate: hertz: 8000, 16000, 24000, 44100, 48000 or 96000.
         :param max_duration: seconds, 1 to 14400.
-        :param call_headers: a mapping, or the wire's list of `{key, value}`; 1024 bytes of UTF-8 in all.
+        :param call_headers: a mapping, or a list of ``{key, value}`` in wire form; at most 1024 bytes of UTF-8 in all.
         """
         streaming = None if sample_rate is None else {"version": 1, "sampleRate": sample_rate}
         action = wire(
@@ -240,8 +239,8 @@ class IceActions(SvamlBuilder):
     ) -> Svaml:
         """Keep the caller waiting until the call is changed over the REST API.
 
-        :param intro_prompt: played once, as the wire has it: `#tts[…]`, `#ssml[…]`, a URL or a file id, joined by `;`.
-        :param hold_prompt: played again and again, written likewise.
+        :param intro_prompt: played once. In wire form: ``#tts[…]``, ``#ssml[…]``, URLs or file ids, joined by ``;``.
+        :param hold_prompt: played in a loop, in the same form.
         :param locale: language of the prompts.
         :param max_duration: seconds, 1 to 600.
         """
@@ -252,15 +251,7 @@ class IceActions(SvamlBuilder):
 
 
 def header_list(headers: object) -> object:
-    """Call headers as the wire's list; what is no mapping comes back as it is, for the schema to judge."""
+    """Return call headers as a list in wire form. A value that is not a mapping is returned for the schema to check."""
     if isinstance(headers, Mapping):
         return [{"key": key, "value": value} for key, value in headers.items()]
     return headers
-
-
-def _provider(name: str) -> AgentProvider:
-    try:
-        return AgentProvider(str(name).lower())
-    except ValueError:
-        known = ", ".join(AgentProvider)
-        raise SvamlError(f"connect_agent: the provider is one of {known}, found {describe(name)}.") from None

@@ -1,4 +1,4 @@
-"""The three builders of an answer, one per event; the table below is which methods each one has.
+"""The three builders of an answer, one per event. The table shows the methods of each.
 
 |                                                                  | ICE | ACE | PIE |
 |------------------------------------------------------------------|-----|-----|-----|
@@ -14,30 +14,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...errors import Advised, is_spelling_of
+from ...errors import Advised, snake_case
 from .actions import Actions, ConnectActions, IceActions
-from .document import SvamlBuilder
-from .instructions import AnswerInstruction, DtmfInstruction, Instructions
+from .instructions import AnswerInstruction, DtmfInstruction, Instructions, SvamlBuilder
 
 
 class OfOneEvent(Advised):
-    """A builder that says which events have the method that it lacks."""
+    """A builder whose attribute errors name the events that have the missing method."""
 
     __slots__ = ()
 
     def _advice(self, name: str) -> str:
-        for method in dict.fromkeys(method for builder in BUILDERS.values() for method in dir(builder)):
-            events = [event for event, builder in BUILDERS.items() if hasattr(builder, method)]
-            if is_spelling_of(name, method) and not hasattr(type(self), method):
-                own = ", ".join(known for known in dir(type(self)) if not known.startswith("_"))
-                return f" Only {' and '.join(events)} can be answered with {method}; {type(self).__name__} has {own}."
-        return super()._advice(name)
+        method = snake_case(name)
+        events = [event for event, builder in BUILDERS.items() if hasattr(builder, method)]
+        if not events or hasattr(type(self), method):
+            return super()._advice(name)
+        own = ", ".join(known for known in dir(self) if not known.startswith("_"))
+        return f" Only {' and '.join(events)} can be answered with {method}; {type(self).__name__} has {own}."
 
 
 class IceSvamlBuilder(
     OfOneEvent, Instructions, DtmfInstruction, AnswerInstruction, Actions, ConnectActions, IceActions
 ):
-    """Answers an incoming call (ICE).
+    """The builder of the answer to an incoming call (ICE).
 
     >>> IceSvamlBuilder().say("Hello").hangup().build()["action"]
     {'name': 'hangup'}
@@ -47,13 +46,13 @@ class IceSvamlBuilder(
 
 
 class AceSvamlBuilder(OfOneEvent, Instructions, Actions):
-    """Answers the event that the other side picked up (ACE)."""
+    """The builder of the answer to an answered call (ACE)."""
 
     __slots__ = ()
 
 
 class PieSvamlBuilder(OfOneEvent, Instructions, DtmfInstruction, Actions, ConnectActions):
-    """Answers what came of a menu (PIE)."""
+    """The builder of the answer to an input in a menu (PIE)."""
 
     __slots__ = ()
 
@@ -63,15 +62,15 @@ BUILDERS: Mapping[str, type[SvamlBuilder]] = {"ICE": IceSvamlBuilder, "ACE": Ace
 
 
 def create_ice_builder() -> IceSvamlBuilder:
-    """A new `IceSvamlBuilder`."""
+    """Return a new ``IceSvamlBuilder``."""
     return IceSvamlBuilder()
 
 
 def create_ace_builder() -> AceSvamlBuilder:
-    """A new `AceSvamlBuilder`."""
+    """Return a new ``AceSvamlBuilder``."""
     return AceSvamlBuilder()
 
 
 def create_pie_builder() -> PieSvamlBuilder:
-    """A new `PieSvamlBuilder`."""
+    """Return a new ``PieSvamlBuilder``."""
     return PieSvamlBuilder()

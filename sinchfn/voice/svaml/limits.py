@@ -1,23 +1,21 @@
-"""The limits of the wire, and what refuses a value beyond them.
+"""The limits of SVAML, their checks, and the language of prompts.
 
-Source: OpenAPI Voice v1. The longest text of a prompt is in `prompts`, what `MenuBuilder` takes in `menus`.
+Source: OpenAPI Voice v1. The narrower ranges of ``MenuBuilder`` are in ``menus``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from marshmallow import ValidationError
 
-from .faults import describe
+from ...errors import SvamlError
+from ...wire.checks import matches, total_bytes
+from ...wire.faults import describe
 
-Check = Callable[[Any], None]
-
-#: Characters of one `say`.
+#: Characters of one ``say``.
 SAY_CHARS = 600
-#: Characters of a conference's id.
+#: Characters of the id of a conference.
 CONFERENCE_ID_CHARS = 64
 #: Seconds that a connected call may last.
 CALL_SECONDS = 4 * 60 * 60
@@ -27,73 +25,8 @@ PARK_SECONDS = 600
 COOKIE_BYTES = 1024
 #: Bytes of UTF-8 of all headers of a call, keys and values.
 HEADER_BYTES = 1024
-
-
-def at_most_chars(limit: int) -> Check:
-    """Refuse a text of more than `limit` characters."""
-
-    def check(text: str) -> None:
-        if len(text) > limit:
-            raise ValidationError(f"at most {limit} characters are allowed, found {len(text)}.")
-
-    return check
-
-
-def between(lowest: int, highest: int) -> Check:
-    """Refuse a number outside `lowest` to `highest`, both allowed."""
-
-    def check(number: int) -> None:
-        if not lowest <= number <= highest:
-            raise ValidationError(f"{lowest} to {highest} is allowed, found {describe(number)}.")
-
-    return check
-
-
-def at_least(lowest: int) -> Check:
-    """Refuse a number below `lowest`."""
-
-    def check(number: int) -> None:
-        if number < lowest:
-            raise ValidationError(f"{lowest} or more is allowed, found {describe(number)}.")
-
-    return check
-
-
-def number_of(*numbers: int) -> Check:
-    """Refuse a number that is not in the list."""
-
-    def check(number: int) -> None:
-        if number not in numbers:
-            raise ValidationError(f"allowed: {', '.join(map(str, numbers))}; found {describe(number)}.")
-
-    return check
-
-
-def matches(pattern: str, allowed: str) -> Check:
-    """Refuse a text that is not `pattern` from end to end; `allowed` says in words what is."""
-    whole = re.compile(pattern).fullmatch
-
-    def check(text: str) -> None:
-        if not whole(text):
-            raise ValidationError(f"allowed: {allowed}; found {describe(text)}.")
-
-    return check
-
-
-def total_bytes(limit: int, what: str) -> Check:
-    """Refuse a list of `{key, value}` whose keys and values have more than `limit` bytes of UTF-8 in all."""
-
-    def check(pairs: Iterable[Mapping[str, Any]]) -> None:
-        total = sum(_bytes(pair.get("key", "")) + _bytes(pair.get("value", "")) for pair in pairs)
-        if total > limit:
-            raise ValidationError(f"all {what} together may have at most {limit} bytes, found {total}.")
-
-    return check
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
-
+#: Characters of the text in one ``#tts[…]``. (OpenAPI Voice v1; an account may have more.)
+TTS_CHARS = 600
 
 check_cookies = total_bytes(COOKIE_BYTES, "cookies of an answer")
 check_call_headers = total_bytes(HEADER_BYTES, "call headers")
@@ -102,3 +35,40 @@ check_option_action = matches(r"(?:menu|return)\([^()]+\)", "menu(<id of a menu>
 check_stream_endpoint = matches(
     r"(?s)/.*|(?i:wss?)://.+", 'a URL that begins with "wss://", or a path such as "/stream"'
 )
+
+_TTS = re.compile(r"#tts\[([^\]]*)", re.IGNORECASE)
+_MARKER = re.compile(r"#(?:tts|ssml|href)\[", re.IGNORECASE)
+_MARKED = r"#(?:tts|ssml|href)\[[^\]]*\]|https?://[^\s;]+"
+_FILE_ID = r"[\w./-]+"
+_JOINED = re.compile(rf"\s*(?:{_MARKED})\s*(?:;\s*(?:{_MARKED}|{_FILE_ID})\s*)*", re.IGNORECASE)
+
+# ";" separates the parts of a prompt, "]" ends a text, and the platform documents no escape for either.
+_SPEAKABLE = str.maketrans({";": ",", "[": "(", "]": ")"})
+
+
+def check_tts_length(prompt: str) -> None:
+    """Refuse a prompt with a ``#tts[…]`` text that is too long."""
+    if len(prompt) <= TTS_CHARS:
+        return
+    for text in _TTS.findall(prompt):
+        if len(text) > TTS_CHARS:
+            raise ValidationError(f"must have at most {TTS_CHARS} characters in #tts[…], found {len(text)}.")
+
+
+def as_prompt(text: str) -> str:
+    """Return a prompt: words become ``#tts[…]``; a prompt (also several joined by ``;``) or a URL stays unchanged.
+
+    In words ``;`` becomes ``,``, and ``[`` ``]`` become ``(`` ``)``, because the platform has no escape for them.
+
+    :raises SvamlError: it is not a text, is empty, or has a bracket that is never closed.
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise SvamlError(f"a prompt must be words, a URL or a prompt such as #tts[Hello], found {describe(text)}.")
+    if _JOINED.fullmatch(text):
+        return text
+    if _MARKER.match(text):
+        # The pattern above cannot follow all SSML; an open end is the one certain mistake.
+        if text.rstrip().endswith("]"):
+            return text
+        raise SvamlError(f'a prompt that begins with "#" must end with "]", found {describe(text)}.')
+    return f"#tts[{text.translate(_SPEAKABLE)}]"

@@ -1,4 +1,4 @@
-"""The closed lists of values and the small objects that options of instructions and actions take."""
+"""The types of options: closed lists of values, and small objects in wire form."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, TypedDict
 
-#: What is played to someone who waits; alone in a conference: silence if not given.
+#: The music for someone who waits; alone in a conference, the default is silence.
 Moh = Literal["ring", "music1", "music2", "music3"]
 
-#: How SIP is carried. The platform's default is UDP; its examples use both cases.
+#: The transport of SIP. The platform's default is UDP; its examples use both cases.
 Transport = Literal["UDP", "TCP", "TLS", "udp", "tcp", "tls"]
 
-#: Hertz of the audio that a stream carries.
+#: The sample rate of a stream, in hertz.
 SampleRate = Literal[8000, 16000, 24000, 44100, 48000, 96000]
 
-#: What a conference does with the digits that a participant dials; the platform's default is `ignore`.
+#: What a conference does with the digits that a participant dials; the platform's default is ``ignore``.
 ConferenceDtmfMode = Literal["ignore", "forward", "detect"]
 
-#: The country whose ringing and busy tones the caller hears. (OpenAPI Voice v1, where YAML made `no` a `false`.)
+#: The country whose ringing and busy tones the caller hears. (OpenAPI Voice v1; there YAML made ``no`` a ``false``.)
 # fmt: off
 Indications = Literal[
     "at", "au", "bg", "br", "be", "ch", "cl", "cn", "cz", "de", "dk", "ee", "es", "fi", "fr", "gr", "hu", "il", "in",
@@ -27,33 +27,33 @@ Indications = Literal[
 ]
 # fmt: on
 
-#: One key of a telephone, as the wire writes it.
+#: One key of a telephone.
 Digit = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"]
 
 
 class AgentProvider(StrEnum):
-    """Who runs the AI agent that a call is handed to."""
+    """The provider of the AI agent that a call is connected to."""
 
     ELEVENLABS = "elevenlabs"
 
 
-#: Answering machine detection, as the wire has it. (`async` is a Python keyword, hence not a class.)
+#: Answering machine detection, in wire form. (Not a class, because ``async`` is a Python keyword.)
 Amd = TypedDict("Amd", {"enabled": bool, "async": bool}, total=False)
 
 
 class CallHeader(TypedDict):
-    """One header of a call, as the wire has it."""
+    """One header of a call, in wire form."""
 
     key: str
     value: str
 
 
-#: Headers of a call: a mapping, or the list of the wire.
+#: Headers of a call: a mapping, or a list in wire form.
 CallHeaders = Mapping[str, str] | Sequence[CallHeader]
 
 
 class ConferenceDtmfOptions(TypedDict, total=False):
-    """What a conference does with digits, as the wire has it."""
+    """The handling of digits in a conference, in wire form."""
 
     mode: ConferenceDtmfMode
     maxDigits: int
@@ -61,14 +61,14 @@ class ConferenceDtmfOptions(TypedDict, total=False):
 
 
 class TranscriptionOptions(TypedDict, total=False):
-    """Whether a recording is written down, and in which language; as the wire has it."""
+    """The transcription of a recording, in wire form."""
 
     enabled: bool
     locale: str
 
 
 class WireRecordingOptions(TypedDict, total=False):
-    """Options of a recording, as the wire has them."""
+    """Options of a recording, in wire form."""
 
     destinationUrl: str
     credentials: str
@@ -78,17 +78,17 @@ class WireRecordingOptions(TypedDict, total=False):
 
 
 class RecordingOptions(TypedDict, total=False):
-    """Keyword options of `start_recording`, besides where the recording goes."""
+    """Keyword options of ``start_recording``, besides the URL of the recording."""
 
-    #: Secret of the storage, such as `AccessKey:SecretKey:Region` for S3. Never shown in messages or reprs.
+    #: Secret of the storage, such as ``AccessKey:SecretKey:Region`` for S3. Never shown in messages or reprs.
     credentials: str
-    #: Platform's default: mp3.
+    #: The platform's default is mp3.
     format: str
-    #: Whether `notify` events tell about the recording; platform's default: true.
+    #: Send ``notify`` events about the recording; the platform's default is True.
     notification_events: bool
-    #: Whether the recording is written down.
+    #: Transcribe the recording.
     transcription: bool
-    #: Language of the transcription; given alone it also turns transcription on.
+    #: Language of the transcription. Given alone, it turns transcription on.
     transcription_locale: str
     #: Both of these, in wire form.
     transcription_options: TranscriptionOptions
@@ -99,11 +99,11 @@ class SipOptions(TypedDict, total=False):
 
     #: Seconds, 1 to 14400.
     max_duration: int
-    #: A number of your own, or `private`.
+    #: A number of your own, or ``private``.
     cli: str
     #: Drop the ACE and DICE callbacks of the new leg.
     suppress_callbacks: bool
-    #: Sent as SIP headers; their names begin with `X-` by convention. 1024 bytes of UTF-8 in all.
+    #: Sent as SIP headers; their names begin with ``X-`` by convention. At most 1024 bytes of UTF-8 in all.
     call_headers: CallHeaders
-    #: What the caller hears meanwhile.
+    #: The music that the caller hears meanwhile.
     moh: Moh

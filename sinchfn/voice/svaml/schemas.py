@@ -1,7 +1,7 @@
-"""One marshmallow schema for every instruction and action, and one for the whole answer.
+"""The check of SVAML: which event takes which action, a schema for every instruction and action, and ``check_svaml``.
 
-Source of fields and required keys: OpenAPI Voice v1, unless a line says otherwise. Lists that the platform keeps open
-(locales, recording formats) are not closed here.
+Source of fields and required keys: OpenAPI Voice v1, unless a comment names another. Lists that the platform keeps open
+(locales, recording formats) are open here too.
 """
 
 from __future__ import annotations
@@ -9,38 +9,140 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
-from .faults import Fault
-from .fields import Choice, Digits, Errors, Flag, Listing, Named, Old, Part, Text, Whole, WireSchema, named
+from ...errors import did_you_mean
+from ...wire.checks import at_least, at_most_chars, between, number_of
+from ...wire.faults import Fault, Faults, flatten, shorten
+from ...wire.schemas import (
+    Choice,
+    DigitChoice,
+    Digits,
+    Errors,
+    Flag,
+    Listing,
+    Named,
+    Old,
+    Part,
+    SecretText,
+    Text,
+    Whole,
+    Wire,
+    WireSchema,
+    named,
+)
 from .limits import (
     CALL_SECONDS,
     CONFERENCE_ID_CHARS,
     PARK_SECONDS,
     SAY_CHARS,
-    at_least,
-    at_most_chars,
-    between,
     check_call_headers,
     check_cookies,
     check_dtmf,
+    check_option_action,
+    check_stream_endpoint,
+    check_tts_length,
 )
-from .options import Indications, Moh
-from .parts import (
-    MAIN_MENU,
-    MENU,
-    RECORDING,
-    AmdSchema,
-    CallHeaderSchema,
-    ConferenceDtmfSchema,
-    SipDestination,
-    StreamDestination,
-    StreamingSchema,
-    UserDestination,
-    check_menus,
-    no_such_menu,
-)
-from .prompts import check_tts_length
+from .options import ConferenceDtmfMode, Digit, Indications, Moh, SampleRate
+
+#: Event -> the actions of its answer: those that the platform documents, and those that its own Functions runtimes add.
+#: Any other is only a warning, because the sources disagree and the platform may take it.
+ALLOWED_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "ice": (
+        "hangup", "continue", "connectPstn", "connectMxp", "connectConf", "connectSip", "connectStream", "runMenu",
+        "park",
+    ),
+    "ace": ("hangup", "continue", "connectConf", "runMenu"),
+    "pie": ("hangup", "continue", "connectPstn", "connectMxp", "connectConf", "connectSip", "runMenu", "park"),
+}  # fmt: skip
+
+#: The same for instructions.
+ALLOWED_INSTRUCTIONS: Mapping[str, tuple[str, ...]] = {
+    "ice": ("say", "playFiles", "setCookie", "startRecording", "stopRecording", "sendDtmf", "answer"),
+    "ace": ("say", "playFiles", "setCookie", "startRecording", "stopRecording"),
+    "pie": ("say", "playFiles", "setCookie", "startRecording", "stopRecording", "sendDtmf"),
+}
+
+#: The events whose answer ends the call if it has no action. After an ACE without an action the call goes on.
+NEED_ACTION = ("ice", "pie")
+
+#: Id of the menu that a ``runMenu`` begins with.
+MAIN_MENU = "main"
+
+
+class UserDestination(WireSchema):
+    type = Choice("username", fold=True, required=True)
+    endpoint = Text(required=True)
+
+
+class SipDestination(WireSchema):
+    type = Choice("sip", fold=True, was_optional=True)
+    endpoint = Text(required=True)
+
+
+class StreamDestination(WireSchema):
+    type = Choice("Websocket", fold=True, required=True)
+    endpoint = Text(required=True, validate=check_stream_endpoint)
+
+
+class CallHeaderSchema(WireSchema):
+    key = Text(required=True)
+    value = Text(required=True, empty=True)
+
+
+class AmdSchema(WireSchema):
+    enabled = Flag(old=("true", "false"))
+    async_ = Flag(data_key="async", old=("true", "false"))
+
+
+class ConferenceDtmfSchema(WireSchema):
+    mode = Choice(*get_args(ConferenceDtmfMode))
+    max_digits = Whole(at_least(1))
+    timeout_mills = Whole(at_least(1))
+
+
+class StreamingSchema(WireSchema):
+    version = Whole(at_least(1))
+    sample_rate = Whole(number_of(*get_args(SampleRate)))
+
+
+class TranscriptionSchema(WireSchema):
+    enabled = Flag()
+    locale = Text()
+
+
+class RecordingSchema(WireSchema):
+    destination = Old()
+    destination_url = Text()
+    credentials = SecretText()
+    format = Text()
+    notification_events = Flag()
+    transcription_options = Part(TranscriptionSchema())
+
+
+class OptionSchema(WireSchema):
+    dtmf = DigitChoice(*get_args(Digit), required=True)
+    action = Text(required=True, validate=check_option_action)
+    input = Old()
+    add = Old()
+
+
+class MenuSchema(WireSchema):
+    id = Text(required=True)
+    main_text = Old()
+    repeat_text = Old()
+    main_prompt = Text(validate=check_tts_length)
+    repeat_prompt = Text(validate=check_tts_length)
+    repeats = Whole(at_least(0))
+    max_digits = Whole(at_least(1))
+    timeout_mills = Whole(at_least(1))
+    max_timeout_mills = Whole(at_least(1))
+    options = Listing(Part(OptionSchema()))
+
+
+OPTION = OptionSchema()
+MENU = MenuSchema()
+RECORDING = RecordingSchema()
 
 #: A field that a subclass may declare again.
 Field = fields.Field[Any]
@@ -89,7 +191,7 @@ class ReportCallStatusSchema(WireSchema):
 
 
 class ActionSchema(WireSchema):
-    """An action, with the keys that older libraries send with each of them, and older documents show with some."""
+    """An action, with the keys that older libraries send with all actions and older documents show with some."""
 
     account: Field = Old()
     alt_locale: Field = Old()
@@ -137,9 +239,9 @@ class ConnectMxpSchema(ActionSchema):
     name = named("connectMxp")
     destination = Part(UserDestination())
     call_headers = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
-    # The schema of the platform, the Java and the .NET SDK spell it so; the docs and the Node SDK as above.
+    # The spelling of the platform's schema and the Java and .NET SDKs; the docs and the Node SDK use the one above.
     callheaders = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
-    # From the platform's page on in-app recording; its OpenAPI file does not have them.
+    # From the platform's page on in-app recording; they are not in its OpenAPI file.
     record = Flag()
     recording_options = Part(RECORDING)
 
@@ -170,6 +272,26 @@ class ConnectStreamSchema(ActionSchema):
     call_headers = Listing(Part(CallHeaderSchema()), validate=check_call_headers)
 
 
+def check_menus(menus: list[dict[str, Any]]) -> None:
+    """Refuse options that lead to a menu that does not exist."""
+    ids = [menu["id"] for menu in menus]
+    errors: Errors = {}
+    for index, menu in enumerate(menus):
+        for place, option in enumerate(menu.get("options", ())):
+            action = option["action"]
+            if action.startswith("menu(") and (target := action[len("menu(") : -1]) not in ids:
+                lost = errors.setdefault(index, {"options": {}})["options"]
+                lost[place] = {"action": [no_such_menu(target, ids)]}
+    if errors:
+        raise ValidationError(errors)
+
+
+def no_such_menu(found: str, ids: list[str]) -> str:
+    """Return the message for an id that no menu has."""
+    hint = did_you_mean(shorten(found), ids)
+    return f'there is no menu "{shorten(found)}".{hint} The ids are: {", ".join(map(shorten, ids)) or "none"}.'
+
+
 class RunMenuSchema(ActionSchema):
     name = named("runMenu")
     barge = Flag()
@@ -193,14 +315,14 @@ class RunMenuSchema(ActionSchema):
         return errors
 
     def old_in(self, data: Mapping[str, Any], path: str) -> Iterator[Fault]:
-        """Also a ``mainMenu`` that stands for a menu named "main"."""
+        """Yield the inherited warnings, and one for a ``mainMenu`` in place of a menu named "main"."""
         yield from super().old_in(data, path)
         if _starts_elsewhere(data, [menu["id"] for menu in data.get("menus", ())]):
             yield Fault(f"{path}menus", f'no menu has the id "{MAIN_MENU}", which the platform\'s schema requires.')
 
 
 def _starts_elsewhere(data: Mapping[str, Any], ids: list[str]) -> bool:
-    """Whether ``mainMenu`` names one of the menus, and none has the id "main"; older libraries write it so."""
+    """Return True if ``mainMenu`` names one of the menus and none has the id "main", as in older libraries."""
     return MAIN_MENU not in ids and data.get("mainMenu") in ids
 
 
@@ -236,17 +358,74 @@ ACTIONS = (HANGUP, CONTINUE, CONNECT_PSTN, CONNECT_MXP, CONNECT_CONF, CONNECT_SI
 
 
 def check_answer_cookies(instructions: list[dict[str, Any]]) -> None:
-    """Refuse instructions whose cookies are too much in all."""
+    """Refuse instructions whose cookies are too large in all."""
     cookies = [item for item in instructions if str(item["name"]).lower() == "setcookie"]
     if cookies:
         check_cookies(cookies)
 
 
 class SvamlSchema(WireSchema):
-    """A whole answer. Instructions without an action pass: the platform's documents allow both to be absent."""
+    """A whole answer. The platform's documents allow both instructions and action to be absent."""
 
     instructions = Listing(Named("instruction", INSTRUCTIONS, old=OLD_INSTRUCTIONS), validate=check_answer_cookies)
     action = Named("action", ACTIONS)
 
 
 SVAML = SvamlSchema()
+
+
+_ACTIONS = {event: frozenset(map(str.lower, names)) for event, names in ALLOWED_ACTIONS.items()}
+_INSTRUCTIONS = {event: frozenset(map(str.lower, names)) for event, names in ALLOWED_INSTRUCTIONS.items()}
+_CLEAN = Faults()
+
+
+def check_svaml(answer: object, event: str) -> Faults:
+    """Check the answer of a handler.
+
+    Case is ignored in the names of instructions and actions. Instructions without an action are valid, and so is
+    ``{}``. The function raises nothing, whatever ``answer`` is, and does not change it.
+
+    :param event: ``ice``, ``ace`` or ``pie``; the table of actions does not cover any other.
+    """
+    errors = SVAML.errors_in(answer)
+    warnings = tuple(_misplaced(answer, event.lower())) if isinstance(answer, dict) else ()
+    if isinstance(answer, dict) and not errors:
+        warnings += tuple(SVAML.old_in(answer, ""))
+    if not errors and not warnings:
+        return _CLEAN
+    return Faults(tuple(flatten(errors)), warnings)
+
+
+def problem_of_built(document: Wire, event: str) -> str | None:
+    """Return why a document made by a builder does not answer ``event``, or None if it does."""
+    if "action" not in document and event in NEED_ACTION:
+        return "it returned a builder without an action: end it with one, such as .hangup() or .run_menu(menu)"
+    misplaced = next(_misplaced(document, event), None)
+    return None if misplaced is None else f"it used the builder of another event: {misplaced}"
+
+
+def _misplaced(answer: Mapping[Any, object], event: str) -> Iterator[Fault]:
+    """Yield a warning for each instruction or action that is documented for other events only."""
+    if event not in _ACTIONS:
+        return
+    instructions = answer.get("instructions")
+    for index, item in enumerate(instructions if isinstance(instructions, list | tuple) else ()):
+        if (name := _name(item)) not in _INSTRUCTIONS[event]:
+            yield from _elsewhere(name, f"instructions[{index}].name", event, ALLOWED_INSTRUCTIONS)
+    action = answer.get("action")
+    if action is not None and (name := _name(action)) not in _ACTIONS[event]:
+        yield from _elsewhere(name, "action.name", event, ALLOWED_ACTIONS)
+
+
+def _elsewhere(wanted: str, path: str, event: str, allowed: Mapping[str, tuple[str, ...]]) -> Iterator[Fault]:
+    """Yield the warning for a name that other events have. A name that no event has is a fault of the schema."""
+    events = {other: name for other, names in allowed.items() for name in names if name.lower() == wanted}
+    if events:
+        name, elsewhere = next(iter(events.values())), ", ".join(events)
+        here = ", ".join(allowed[event])
+        yield Fault(path, f"{name} is documented for {elsewhere}, not for {event}. Documented there: {here}.")
+
+
+def _name(item: object) -> str:
+    name = item.get("name") if isinstance(item, dict) else None
+    return name.lower() if isinstance(name, str) else ""

@@ -1,0 +1,1 @@
+"""The Flask side: the app factory, the extension and the catch-all view."""

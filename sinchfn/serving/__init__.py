@@ -1,0 +1,1 @@
+"""One HTTP call, from the platform hooks to the answer."""

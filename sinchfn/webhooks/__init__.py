@@ -1,0 +1,1 @@
+"""Webhooks other than voice callbacks: the Conversation API and ElevenLabs agents."""

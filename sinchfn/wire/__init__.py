@@ -1,0 +1,1 @@
+"""The platform's wire formats: JSON, timestamps, tolerant reading and strict checking of objects."""
